@@ -36,9 +36,10 @@ var mayImport = map[string][]string{
 	"pkg/statefile":      {},
 	"internal/override":  {"pkg/statefile"},
 
-	"pkg/rbd/hostfs":           {},
-	"pkg/rbd/krbd":             {"pkg/rbd", "pkg/rbd/hostfs", "pkg/rbd/internal/guest", "pkg/rbd/internal/naming"},
-	"pkg/rbd/libvirt":          {"pkg/rbd", "pkg/rbd/qemu", "pkg/rbd/internal/guest", "pkg/rbd/internal/naming"}, // a domain may pass QEMU arguments of its own
+	"pkg/rbd/hostfs": {},
+	"pkg/rbd/krbd":   {"pkg/rbd", "pkg/rbd/hostfs", "pkg/rbd/internal/guest", "pkg/rbd/internal/naming"},
+	// a domain may pass QEMU arguments of its own
+	"pkg/rbd/libvirt":          {"pkg/rbd", "pkg/rbd/qemu", "pkg/rbd/internal/guest", "pkg/rbd/internal/naming"},
 	"pkg/rbd/qemu":             {"pkg/rbd", "pkg/rbd/hostfs", "pkg/rbd/internal/guest", "pkg/rbd/internal/naming"},
 	"pkg/rbd/internal/guest":   {"pkg/rbd", "pkg/rbd/internal/naming"},
 	"pkg/rbd/internal/naming":  {},
@@ -54,62 +55,73 @@ var mayImport = map[string][]string{
 	"internal/history":           {"internal/node", "internal/facts"},
 	"internal/bounds":            {},
 	"internal/rule":              {"internal/bounds", "internal/node", "internal/facts", "pkg/bond", "pkg/report"},
-	"internal/rule/storage":      append(values, "internal/node", "internal/facts", "internal/cause", "internal/human", "internal/rule", "pkg/report"),
-	"internal/rule/network":      append(values, "internal/node", "internal/facts", "internal/human", "internal/rule", "pkg/report"),
-	"internal/rule/host":         append(values, "internal/node", "internal/facts", "internal/human", "internal/rule", "pkg/report"),
-	"internal/rule/guests":       append(values, "internal/node", "internal/facts", "internal/human", "internal/rule", "pkg/report"),
-	"internal/rule/cluster":      append(values, "internal/node", "internal/facts", "internal/human", "internal/rule", "pkg/report"),
-	"internal/nodetest":          append(values, "internal/node"),                                        // for tests
-	"internal/rule/ruletest":     {"internal/nodetest", "internal/facts", "internal/rule", "pkg/report"}, // for tests
-	"internal/rule/self":         append(values, "internal/node", "internal/facts", "internal/human", "internal/rule", "pkg/report"),
-	"internal/rule/all":          {"internal/rule", "internal/rule/*", "pkg/kmsg"},
-	"internal/judge":             append(values, "internal/node", "internal/facts", "internal/history", "internal/rule", "pkg/report"),
-	"internal/tape":              append(values, "internal/node"),
-	"internal/tape/script":       append(values, "internal/node"),
-	"internal/tape/expect":       {"pkg/report"},
-	"internal/launcher":          {},
-	"internal/watch":             {"internal/node", "internal/judge", "internal/rule/all", "internal/tape", "pkg/report"},
-	"internal/metrics":           append(views, "internal/buildinfo"),
-	"internal/page":              views,
-	"internal/config":            {"internal/bounds", "internal/strictyaml", "internal/rule", "internal/rule/all", "pkg/report", "pkg/report/*"},
-	"internal/strictyaml":        {"internal/bounds"},
-	"internal/status/uptime":     {"pkg/report"},
-	"internal/status/presence":   {"internal/status/uptime", "pkg/report", "pkg/report/native"},
-	"internal/status/fleet":      {"internal/status/presence", "pkg/report", "pkg/report/native"},
-	"internal/status/config":     {"internal/strictyaml", "pkg/report"},
-	"internal/status/checks":     {"internal/status/config", "internal/status/store", "internal/status/uptime", "pkg/report"},
-	"internal/status/incident":   {"internal/human", "internal/status/uptime", "pkg/report"},
-	"internal/status/store":      {"internal/status/config", "internal/status/incident", "internal/status/uptime", "pkg/report", "pkg/report/native"},
-	"internal/status/intake":     {"internal/status/presence", "internal/status/ratelimit", "internal/status/store", "internal/status/uptime", "pkg/report", "pkg/report/native", "pkg/report/native/receiver"},
-	"internal/status/feed":       {"internal/status/page", "internal/status/incident", "pkg/report"},
-	"internal/status/page":       {"internal/human", "internal/status/config", "internal/status/incident", "internal/status/presence", "internal/status/uptime", "pkg/report"},
-	"internal/status/admin":      {"internal/human", "internal/status/*", "pkg/report", "pkg/report/native"},
-	"internal/status/api":        {"internal/status/checks", "internal/status/config", "internal/status/desk", "internal/status/fleet", "internal/status/incident", "internal/status/presence", "internal/status/ratelimit", "internal/status/store", "pkg/report", "pkg/report/native"},
-	"internal/status/desk":       {"internal/status/config", "internal/status/fleet", "internal/status/incident", "internal/status/record", "internal/status/store", "pkg/report", "pkg/report/native"},
-	"internal/status/record":     {"internal/status/checks", "internal/status/config", "internal/status/incident", "internal/status/presence", "internal/status/store", "internal/status/uptime", "pkg/report"},
-	"internal/status/ratelimit":  {},
-	"deploy/status":              {},
-	"cmd/nodewatch-status":       {"deploy/status", "internal/buildinfo", "internal/human", "internal/status/*", "pkg/report", "pkg/report/*", "pkg/statefile"},
-	"cmd/nodewatch-ceph":         {"pkg/ceph", "internal/buildinfo"},
-	"cmd/nodewatch":              {"*"},
-	"test/cephlab":               {},
-	"test/packaging":             {},
-	"test/manpage":               {},
-	"test/fanotify":              {},
-	"test/lab":                   {"test/lab/ethswitch", "test/lab/call"},
-	"test/prometheus":            {},
-	"test/postgres":              {},
-	"test/lab/agent":             {"test/lab/call"},
-	"test/lab/call":              {},
-	"test/lab/ethswitch":         {},
-	"test/systemd":               {},
+	"internal/rule/storage": append(values, "internal/node", "internal/facts", "internal/cause", "internal/human", "internal/rule",
+		"pkg/report"),
+	"internal/rule/network":  append(values, "internal/node", "internal/facts", "internal/human", "internal/rule", "pkg/report"),
+	"internal/rule/host":     append(values, "internal/node", "internal/facts", "internal/human", "internal/rule", "pkg/report"),
+	"internal/rule/guests":   append(values, "internal/node", "internal/facts", "internal/human", "internal/rule", "pkg/report"),
+	"internal/rule/cluster":  append(values, "internal/node", "internal/facts", "internal/human", "internal/rule", "pkg/report"),
+	"internal/nodetest":      append(values, "internal/node"),                                        // for tests
+	"internal/rule/ruletest": {"internal/nodetest", "internal/facts", "internal/rule", "pkg/report"}, // for tests
+	"internal/rule/self":     append(values, "internal/node", "internal/facts", "internal/human", "internal/rule", "pkg/report"),
+	"internal/rule/all":      {"internal/rule", "internal/rule/*", "pkg/kmsg"},
+	"internal/judge":         append(values, "internal/node", "internal/facts", "internal/history", "internal/rule", "pkg/report"),
+	"internal/tape":          append(values, "internal/node"),
+	"internal/tape/script":   append(values, "internal/node"),
+	"internal/tape/expect":   {"pkg/report"},
+	"internal/launcher":      {},
+	"internal/watch":         {"internal/node", "internal/judge", "internal/rule/all", "internal/tape", "pkg/report"},
+	"internal/metrics":       append(views, "internal/buildinfo"),
+	"internal/page":          views,
+	"internal/config": {"internal/bounds", "internal/strictyaml", "internal/rule", "internal/rule/all", "pkg/report",
+		"pkg/report/*"},
+	"internal/strictyaml":      {"internal/bounds"},
+	"internal/status/uptime":   {"pkg/report"},
+	"internal/status/presence": {"internal/status/uptime", "pkg/report", "pkg/report/native"},
+	"internal/status/fleet":    {"internal/status/presence", "pkg/report", "pkg/report/native"},
+	"internal/status/config":   {"internal/strictyaml", "pkg/report"},
+	"internal/status/checks":   {"internal/status/config", "internal/status/store", "internal/status/uptime", "pkg/report"},
+	"internal/status/incident": {"internal/human", "internal/status/uptime", "pkg/report"},
+	"internal/status/store": {"internal/status/config", "internal/status/incident", "internal/status/uptime", "pkg/report",
+		"pkg/report/native"},
+	"internal/status/intake": {"internal/status/presence", "internal/status/ratelimit", "internal/status/store",
+		"internal/status/uptime", "pkg/report", "pkg/report/native", "pkg/report/native/receiver"},
+	"internal/status/feed": {"internal/status/page", "internal/status/incident", "pkg/report"},
+	"internal/status/page": {"internal/human", "internal/status/config", "internal/status/incident", "internal/status/presence",
+		"internal/status/uptime", "pkg/report"},
+	"internal/status/admin": {"internal/human", "internal/status/*", "pkg/report", "pkg/report/native"},
+	"internal/status/api": {"internal/status/checks", "internal/status/config", "internal/status/desk", "internal/status/fleet",
+		"internal/status/incident", "internal/status/presence", "internal/status/ratelimit", "internal/status/store", "pkg/report",
+		"pkg/report/native"},
+	"internal/status/desk": {"internal/status/config", "internal/status/fleet", "internal/status/incident", "internal/status/record",
+		"internal/status/store", "pkg/report", "pkg/report/native"},
+	"internal/status/record": {"internal/status/checks", "internal/status/config", "internal/status/incident",
+		"internal/status/presence", "internal/status/store", "internal/status/uptime", "pkg/report"},
+	"internal/status/ratelimit": {},
+	"deploy/status":             {},
+	"cmd/nodewatch-status": {"deploy/status", "internal/buildinfo", "internal/human", "internal/status/*", "pkg/report",
+		"pkg/report/*", "pkg/statefile"},
+	"cmd/nodewatch-ceph": {"pkg/ceph", "internal/buildinfo"},
+	"cmd/nodewatch":      {"*"},
+	"test/cephlab":       {},
+	"test/packaging":     {},
+	"test/manpage":       {},
+	"test/fanotify":      {},
+	"test/lab":           {"test/lab/ethswitch", "test/lab/call"},
+	"test/prometheus":    {},
+	"test/postgres":      {},
+	"test/lab/agent":     {"test/lab/call"},
+	"test/lab/call":      {},
+	"test/lab/ethswitch": {},
+	"test/systemd":       {},
 }
 
 // values are the packages that hold the outside world as values.
 var values = []string{"pkg/bond", "pkg/rbd", "pkg/ceph", "pkg/kmsg", "pkg/host", "internal/override"}
 
 // views are what the packages that render a View may import.
-var views = append(values, "internal/node", "internal/facts", "internal/history", "internal/human", "internal/judge", "internal/rule", "internal/rule/storage", "pkg/report")
+var views = append(values, "internal/node", "internal/facts", "internal/history", "internal/human", "internal/judge", "internal/rule",
+	"internal/rule/storage", "pkg/report")
 
 // A ban is an import that only some packages may have, and why.
 type ban struct {
@@ -119,19 +131,26 @@ type ban struct {
 }
 
 var bans = []ban{
-	{"os/exec", []string{"internal/launcher", "cmd/", "test/"}, "an exec that hangs freezes the whole program: internal/launcher starts programs, in a process of its own"},
+	{"os/exec", []string{"internal/launcher", "cmd/", "test/"},
+		"an exec that hangs freezes the whole program: internal/launcher starts programs, in a process of its own"},
 	{"log/slog", []string{"internal/watch", "internal/status/checks", "cmd/"}, "what a package has to say is a value; logging may block"},
 	{"log", nil, "slog, through the queue that never blocks"},
-	{"net/http", []string{"cmd/nodewatch", "cmd/nodewatch-status", "test/", "pkg/report/", "internal/status/intake", "internal/status/admin", "internal/status/api"}, "the views are pure; serving them is the command's, taking reports the intake's, and asking backends the reporters'"},
+	{"net/http", []string{"cmd/nodewatch", "cmd/nodewatch-status", "test/", "pkg/report/", "internal/status/intake",
+		"internal/status/admin", "internal/status/api"},
+		"the views are pure; serving them is the command's, taking reports the intake's, and asking backends the reporters'"},
 	{"database/sql", []string{"internal/status/store", "test/"}, "the database ends in the store: what is pure is given values"},
 	{"github.com/ceph/go-ceph/rados", []string{"cmd/nodewatch-ceph"}, "cgo and librados live in a child that can be left behind"},
 	{"github.com/ceph/go-ceph/rbd", []string{"cmd/nodewatch-ceph"}, "cgo and librados live in a child that can be left behind"},
 	{"github.com/vishvananda/netlink", []string{"pkg/bond"}, "the wire ends in pkg/bond"},
 	{"github.com/digitalocean/go-libvirt", []string{"pkg/rbd/libvirt"}, "libvirt ends in pkg/rbd/libvirt"},
-	{"github.com/prometheus/client_golang/prometheus", []string{"internal/metrics", "internal/status/checks", "cmd/nodewatch", "cmd/nodewatch-status"}, "metrics are a view; a probe of the blackbox exporter answers in them"},
-	{"os", []string{"pkg/", "internal/override", "internal/watch", "internal/launcher", "internal/status/store", "cmd/", "test/"}, "nothing between the sources and the command touches the machine"},
-	{"net", []string{"pkg/bond", "pkg/rbd/libvirt", "pkg/report/httpclient", "internal/launcher", "internal/status/checks", "cmd/", "test/"}, "nothing resolves or dials but the readers that must"},
-	{"unsafe", []string{"pkg/kmsg", "pkg/bond", "internal/launcher"}, "values, not memory; only the kernel log's hot path looks at bytes as text without a copy, capset(2) on every thread and SIOCETHTOOL take pointers"},
+	{"github.com/prometheus/client_golang/prometheus", []string{"internal/metrics", "internal/status/checks", "cmd/nodewatch",
+		"cmd/nodewatch-status"}, "metrics are a view; a probe of the blackbox exporter answers in them"},
+	{"os", []string{"pkg/", "internal/override", "internal/watch", "internal/launcher", "internal/status/store", "cmd/", "test/"},
+		"nothing between the sources and the command touches the machine"},
+	{"net", []string{"pkg/bond", "pkg/rbd/libvirt", "pkg/report/httpclient", "internal/launcher", "internal/status/checks", "cmd/",
+		"test/"}, "nothing resolves or dials but the readers that must"},
+	{"unsafe", []string{"pkg/kmsg", "pkg/bond", "internal/launcher"},
+		"values, not memory; only the kernel log's hot path looks at bytes as text without a copy, capset(2) on every thread and SIOCETHTOOL take pointers"},
 }
 
 // A listed is what `go list` says of a package.
@@ -181,7 +200,8 @@ func TestPackagesImportOnlyWhatTheyMay(t *testing.T) {
 		pkg := strings.TrimPrefix(p.ImportPath, module)
 		may, known := mayImport[pkg]
 		if !known && strings.HasPrefix(pkg, "pkg/report/") {
-			may, known = []string{"pkg/report", "pkg/report/httpclient", "pkg/statefile", "pkg/report/componentsync", "pkg/report/changes"}, true
+			may, known = []string{"pkg/report", "pkg/report/httpclient", "pkg/statefile", "pkg/report/componentsync",
+				"pkg/report/changes"}, true
 		}
 		if !known {
 			t.Errorf("%s is not in docs/architecture.md: add it there and here, with what it may import", pkg)
@@ -193,7 +213,10 @@ func TestPackagesImportOnlyWhatTheyMay(t *testing.T) {
 				t.Errorf("%s must not import %s: it may import %v", pkg, own, may)
 			}
 			for _, b := range bans {
-				if imp == b.path && !slices.ContainsFunc(b.allowed, func(a string) bool { return pkg == a || strings.HasSuffix(a, "/") && strings.HasPrefix(pkg, a) }) {
+				if imp == b.path && !slices.ContainsFunc(b.allowed, func(a string) bool {
+					return pkg == a || strings.HasSuffix(a, "/") &&
+						strings.HasPrefix(pkg, a)
+				}) {
 					t.Errorf("%s must not import %s: %s", pkg, imp, b.why)
 				}
 			}
@@ -246,7 +269,8 @@ func mayRun(path string) bool {
 			return true
 		}
 	}
-	return strings.HasPrefix(path, "internal/watch/") || strings.HasPrefix(path, "internal/launcher/") || strings.HasPrefix(path, "cmd/") || strings.HasPrefix(path, "test/")
+	return strings.HasPrefix(path, "internal/watch/") || strings.HasPrefix(path, "internal/launcher/") || strings.HasPrefix(path, "cmd/") ||
+		strings.HasPrefix(path, "test/")
 }
 
 // clocks are the calls that read the clock, or start a goroutine without a go statement, and why

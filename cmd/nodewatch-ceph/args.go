@@ -66,16 +66,18 @@ func newFlags(req *ceph.Request) (flags *flag.FlagSet, fromStdin, version *bool)
 		return nil
 	})
 	flags.StringVar(&req.Keyring, "keyring", "", "`FILE` with the user's key (default: librados' default)")
-	flags.Func("image", fmt.Sprintf("`POOL[/NAMESPACE]/IMAGE` whose watchers to list; repeatable, at most %d", ceph.MaxImages), func(s string) error {
-		i, err := ceph.ParseImage(s)
-		req.Images = append(req.Images, i)
-		return err
-	})
+	flags.Func("image", fmt.Sprintf("`POOL[/NAMESPACE]/IMAGE` whose watchers to list; repeatable, at most %d", ceph.MaxImages),
+		func(s string) error {
+			i, err := ceph.ParseImage(s)
+			req.Images = append(req.Images, i)
+			return err
+		})
 	flags.Func("addr", "`IP` of this host to look for in the blocklist; repeatable", func(s string) error {
 		req.Addrs = append(req.Addrs, s)
 		return nil
 	})
-	flags.DurationVar(&req.Timeout, "timeout", 0, fmt.Sprintf("`TIME` after which the process exits in any case, %s to %s (default: %s)", ceph.MinTimeout, ceph.MaxTimeout, ceph.DefaultTimeout))
+	flags.DurationVar(&req.Timeout, "timeout", 0, fmt.Sprintf("`TIME` after which the process exits in any case, %s to %s (default: %s)",
+		ceph.MinTimeout, ceph.MaxTimeout, ceph.DefaultTimeout))
 	fromStdin = flags.Bool("stdin", false, "read the request as JSON from standard input instead")
 	version = flags.Bool("version", false, "print version, revision, date, Go and platform")
 	return flags, fromStdin, version

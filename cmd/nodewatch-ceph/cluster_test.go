@@ -194,7 +194,8 @@ func testLeastCaps(l *lab) {
 	if err != nil {
 		l.t.Fatal(err)
 	}
-	if _, err := c.monitor(`{"prefix":"osd blocklist","blocklistop":"add","addr":"192.0.2.9:0/1"}`); err == nil || !strings.Contains(err.Error(), "access denied") {
+	if _, err := c.monitor(`{"prefix":"osd blocklist","blocklistop":"add","addr":"192.0.2.9:0/1"}`); err == nil ||
+		!strings.Contains(err.Error(), "access denied") {
 		l.t.Errorf("want that the blocklist cannot be written, got %v", err)
 	}
 	ioctx, err := c.(live).conn.OpenIOContext("vms")
@@ -213,7 +214,8 @@ func testNoPoolCaps(l *lab) {
 	if c.Health.Status == "" || c.OSDMap.Epoch == 0 || len(c.Asked) > 0 || c.Scrubs != nil {
 		l.t.Errorf("want health and map only, got %+v", c)
 	}
-	if all := strings.Join(c.Errors, "\n"); len(c.Errors) != 2 || strings.Count(all, "Operation not permitted")+strings.Count(all, "Permission denied") != 2 {
+	if all := strings.Join(c.Errors, "\n"); len(c.Errors) != 2 ||
+		strings.Count(all, "Operation not permitted")+strings.Count(all, "Permission denied") != 2 {
 		l.t.Errorf("want that the image and the scrubs are not permitted, got %q", c.Errors)
 	}
 }
@@ -232,7 +234,8 @@ func testWrongKey(l *lab) {
 	wrong := cephlab.Key()
 	l.Write("wrong.keyring", fmt.Sprintf("[client.nodewatch]\n\tkey = %s\n", wrong))
 	line := l.fails(ceph.ExitDenied, "--conf", l.Conf, "--keyring", filepath.Join(l.Dir, "wrong.keyring"))
-	if !strings.Contains(line, "connect as client.nodewatch: ") || !strings.Contains(line, "Permission denied") || strings.Contains(line, wrong) {
+	if !strings.Contains(line, "connect as client.nodewatch: ") || !strings.Contains(line, "Permission denied") ||
+		strings.Contains(line, wrong) {
 		l.t.Errorf("want that the permission is denied, without the key: %q", line)
 	}
 }
@@ -298,7 +301,8 @@ func testOSDHangs(l *lab) {
 	if c.Health.Status == "" || c.OSDMap.Epoch == 0 || len(c.Asked) > 0 || len(c.Errors) != ceph.MaxImages+1 {
 		l.t.Fatalf("want no image and no scrubs, got %+v", c)
 	}
-	if first, last := c.Errors[0], c.Errors[ceph.MaxImages]; !strings.Contains(first, "timed out") || last != "scrubs: not queried: timeout" {
+	if first, last := c.Errors[0], c.Errors[ceph.MaxImages]; !strings.Contains(first, "timed out") ||
+		last != "scrubs: not queried: timeout" {
 		l.t.Errorf("want a timeout first and no time at the end, got %q", c.Errors)
 	}
 }
@@ -308,7 +312,8 @@ func testOSDHangs(l *lab) {
 func testManagerDead(l *lab) {
 	l.Kill(cephlab.Manager)
 	c := l.ask("--timeout", "6s")
-	if c.Health.Status == "" || c.Scrubs != nil || len(c.Errors) != 1 || !strings.HasPrefix(c.Errors[0], "scrubs: the manager does not respond: ") {
+	if c.Health.Status == "" || c.Scrubs != nil || len(c.Errors) != 1 ||
+		!strings.HasPrefix(c.Errors[0], "scrubs: the manager does not respond: ") {
 		l.t.Errorf("want all but the scrubs, got %+v", c)
 	}
 }

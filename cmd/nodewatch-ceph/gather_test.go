@@ -24,7 +24,8 @@ type fake struct {
 func newFake(t *testing.T) *fake {
 	t.Helper()
 	left := ceph.DefaultTimeout
-	f := &fake{answers: map[string]string{"pg stat": "pg-stat-scrub", "health": "health-slow", "osd dump": "osd-dump", "mgr stat": "mgr-stat"}, clock: &left}
+	f := &fake{answers: map[string]string{"pg stat": "pg-stat-scrub", "health": "health-slow", "osd dump": "osd-dump",
+		"mgr stat": "mgr-stat"}, clock: &left}
 	for prefix, name := range f.answers {
 		b, err := os.ReadFile("../../pkg/ceph/testdata/" + name + ".json")
 		if err != nil {
@@ -74,7 +75,8 @@ func TestGather(t *testing.T) {
 	req := request(image("used"), image("bad"), image("idle"))
 	req.Addrs = []string{"192.0.2.8", "198.51.100.9:0/5"}
 	got := f.gather(req)
-	if got.Health.Status != "HEALTH_WARN" || len(got.Health.SlowOps) != 2 || got.OSDMap.Epoch != 19 || got.Scrubs == nil || got.Scrubs.Deep != 1 {
+	if got.Health.Status != "HEALTH_WARN" || len(got.Health.SlowOps) != 2 || got.OSDMap.Epoch != 19 || got.Scrubs == nil ||
+		got.Scrubs.Deep != 1 {
 		t.Errorf("got %+v", got)
 	}
 	var blocked []string
@@ -114,7 +116,8 @@ func TestGatherParts(t *testing.T) {
 			func(c ceph.Cluster) bool { return c.Scrubs == nil }},
 		{"a silent manager", func(f *fake) { delete(f.answers, "pg stat") }, "scrubs: the manager does not respond: no answer",
 			func(c ceph.Cluster) bool { return c.Scrubs == nil }},
-		{"a manager not ready", func(f *fake) { f.answers["pg stat"] = `{"pg_ready":false}` }, "scrubs: ceph: pg stat: the manager does not have all placement groups yet",
+		{"a manager not ready", func(f *fake) { f.answers["pg stat"] = `{"pg_ready":false}` },
+			"scrubs: ceph: pg stat: the manager does not have all placement groups yet",
 			func(c ceph.Cluster) bool { return c.Scrubs == nil }},
 	}
 	for _, tt := range tests {

@@ -29,7 +29,8 @@ func startLab(t *testing.T) *lab {
 	if err = l.admin.ReadConfigFile(l.Conf); err != nil {
 		t.Fatal(err)
 	}
-	for name, value := range map[string]string{"client_mount_timeout": "20", "rados_mon_op_timeout": "20", "rados_osd_op_timeout": "20", "admin_socket": "", "log_file": ""} {
+	for name, value := range map[string]string{"client_mount_timeout": "20", "rados_mon_op_timeout": "20", "rados_osd_op_timeout": "20",
+		"admin_socket": "", "log_file": ""} {
 		if err = l.admin.SetConfigOption(name, value); err != nil {
 			t.Fatal(err)
 		}

@@ -66,7 +66,8 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	c, err := ask(req, alarm.reach, func() time.Duration { return req.Timeout - time.Since(began) })
 	switch {
 	case errors.Is(err, ceph.ErrWithout):
-		return fail(stderr, ceph.ExitWithout, errors.New("built without librados; install librados-dev and librbd-dev, and build with -tags ceph,pacific"))
+		return fail(stderr, ceph.ExitWithout,
+			errors.New("built without librados; install librados-dev and librbd-dev, and build with -tags ceph,pacific"))
 	case errors.Is(err, fs.ErrPermission):
 		return fail(stderr, ceph.ExitDenied, err)
 	case err != nil:

@@ -21,7 +21,8 @@ var update = flag.Bool("update", false, "write the golden files")
 func TestParseArgs(t *testing.T) {
 	whole := ceph.Request{
 		Conf: "c", MonHost: "m", Cluster: "blue", Name: "client.x", Keyring: "k", Timeout: 4 * time.Second,
-		Images: []ceph.Image{{Pool: "vms", Name: "a"}, {Pool: "vms", Namespace: "n", Name: "b"}}, Addrs: []string{"192.0.2.7", "2001:db8::7"},
+		Images: []ceph.Image{{Pool: "vms", Name: "a"}, {Pool: "vms", Namespace: "n", Name: "b"}},
+		Addrs:  []string{"192.0.2.7", "2001:db8::7"},
 	}
 	asJSON, err := json.Marshal(whole)
 	if err != nil {
@@ -108,11 +109,13 @@ func TestPrintDocument(t *testing.T) {
 	if c, err := ceph.Parse(stdout.Bytes()); err != nil || c.FSID != "f" {
 		t.Errorf("the document is not what the daemon reads: %+v, %v", c, err)
 	}
-	if code := printDocument(ceph.Cluster{}, broken{}, &stderr); code != ceph.ExitFailed || stderr.String() != "nodewatch-ceph: broken pipe\n" {
+	if code := printDocument(ceph.Cluster{}, broken{}, &stderr); code != ceph.ExitFailed ||
+		stderr.String() != "nodewatch-ceph: broken pipe\n" {
 		t.Errorf("want the error of the pipe, got %d, %q", code, &stderr)
 	}
 	stdout.Reset()
-	if code := printDocument(ceph.Cluster{FSID: strings.Repeat("f", ceph.MaxDocument)}, &stdout, &stderr); code != ceph.ExitFailed || stdout.Len() > 0 {
+	if code := printDocument(ceph.Cluster{FSID: strings.Repeat("f", ceph.MaxDocument)}, &stdout, &stderr); code != ceph.ExitFailed ||
+		stdout.Len() > 0 {
 		t.Errorf("want no document that the daemon would refuse, got %d, %d bytes", code, stdout.Len())
 	}
 }

@@ -49,7 +49,8 @@ func TestTheDocumentedAPI(t *testing.T) {
 		}
 		all += string(out)
 	}
-	for _, want := range []string{`"title":"Storage on Node 2 is slow"`, `"status":"resolved"`, "## Timeline", `"title":"New switches"`, "api:deploy"} {
+	for _, want := range []string{`"title":"Storage on Node 2 is slow"`, `"status":"resolved"`, "## Timeline", `"title":"New switches"`,
+		"api:deploy"} {
 		if !strings.Contains(all, want) {
 			t.Errorf("the answers do not have %s:\n%s", want, all)
 		}

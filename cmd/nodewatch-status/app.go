@@ -58,7 +58,8 @@ func (p program) application(ctx context.Context, code *int) *kingpin.Applicatio
 	app.Version(buildinfo.Read().Text("nodewatch-status")).UsageWriter(p.out).ErrorWriter(p.err)
 	app.HelpFlag.Short('h')
 	for _, add := range slices.Concat(
-		[]command{p.runCommand, p.checkConfigCommand, p.tokenCreate, p.tokenList, p.tokenRevoke, p.operatorAdd, p.operatorList, p.operatorPassword, p.operatorRemove}, p.incidentCommands(), p.maintenanceCommands(), p.postmortemCommands(),
+		[]command{p.runCommand, p.checkConfigCommand, p.tokenCreate, p.tokenList, p.tokenRevoke, p.operatorAdd, p.operatorList,
+			p.operatorPassword, p.operatorRemove}, p.incidentCommands(), p.maintenanceCommands(), p.postmortemCommands(),
 		[]command{p.exportCommand, p.backupCommand, p.restoreCommand, p.migrateCommand, p.demoCommand, p.versionCommand},
 	) {
 		cmd, do := add(app)

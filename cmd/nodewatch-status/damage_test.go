@@ -72,7 +72,8 @@ func TestNothingCanBeWritten(t *testing.T) {
 	for name, hinder := range map[string]func(*testing.T, *process, string) (end func()){
 		"the disk is full": func(t *testing.T, p *process, _ string) func() {
 			limit := func(bytes uint64) {
-				if err := unix.Prlimit(p.cmd.Process.Pid, unix.RLIMIT_FSIZE, &unix.Rlimit{Cur: bytes, Max: unix.RLIM_INFINITY}, nil); err != nil {
+				if err := unix.Prlimit(p.cmd.Process.Pid, unix.RLIMIT_FSIZE, &unix.Rlimit{Cur: bytes, Max: unix.RLIM_INFINITY},
+					nil); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -106,7 +107,8 @@ func TestNothingCanBeWritten(t *testing.T) {
 					now := time.Now()
 					return errors.Join(
 						tx.IssueToken(t.Context(), push, store.Token{Kind: store.PushToken, Subject: "web", Created: now}),
-						tx.IssueToken(t.Context(), api, store.Token{Kind: store.APIToken, Subject: store.OperatorRole, Label: "test", Created: now}),
+						tx.IssueToken(t.Context(), api, store.Token{Kind: store.APIToken, Subject: store.OperatorRole, Label: "test",
+							Created: now}),
 					)
 				})
 			})
@@ -127,19 +129,22 @@ func TestNothingCanBeWritten(t *testing.T) {
 			if code := l.send(t.Context(), 0, p.intake); code != http.StatusServiceUnavailable {
 				t.Errorf("a report: %d", code)
 			}
-			if a := ask(t, http.MethodPost, p.intake+"v1/components/web", push, "status=operational"); a.code != http.StatusServiceUnavailable || a.retryAfter == "" {
+			if a := ask(t, http.MethodPost, p.intake+"v1/components/web", push,
+				"status=operational"); a.code != http.StatusServiceUnavailable || a.retryAfter == "" {
 				t.Errorf("a push: %+v", a)
 			}
 			eventually(t, p.operators+"metrics", `nodewatch_status_refused_requests_total\{code="503"\} [1-9]`)
 			eventually(t, p.operators+"metrics", `nodewatch_status_database_failures_total [1-9]`)
 			for url, want := range map[string]string{
-				p.public: "Node 2", p.public + "api/v2/summary.json": "Node 2", p.operators: "rl1/node1", p.operators + "nodes/rl1/node0": "Components", p.operators + "-/healthy": "healthy",
+				p.public: "Node 2", p.public + "api/v2/summary.json": "Node 2", p.operators: "rl1/node1",
+				p.operators + "nodes/rl1/node0": "Components", p.operators + "-/healthy": "healthy",
 			} {
 				if a := ask(t, http.MethodGet, url, "", ""); a.code != http.StatusOK || !strings.Contains(a.body, want) {
 					t.Errorf("%s: %d %.300s, want %q", url, a.code, a.body, want)
 				}
 			}
-			if a := ask(t, http.MethodGet, p.operators+"api/v1/nodes", api, ""); a.code != http.StatusOK || !strings.Contains(a.body, "rl1/node0") {
+			if a := ask(t, http.MethodGet, p.operators+"api/v1/nodes", api, ""); a.code != http.StatusOK ||
+				!strings.Contains(a.body, "rl1/node0") {
 				t.Errorf("the API: %+v", a)
 			}
 
@@ -168,9 +173,10 @@ func TestReady(t *testing.T) {
 		code          int
 		says          string
 	}{
-		"all is well":            {0, 0, http.StatusOK, "ready\n"},
-		"busy for a moment":      {20 * time.Second, 20 * time.Second, http.StatusOK, "ready\n"},
-		"it cannot be read":      {time.Minute, time.Minute, http.StatusServiceUnavailable, "the database has not been available for 1m0s\n"},
+		"all is well":       {0, 0, http.StatusOK, "ready\n"},
+		"busy for a moment": {20 * time.Second, 20 * time.Second, http.StatusOK, "ready\n"},
+		"it cannot be read": {time.Minute, time.Minute, http.StatusServiceUnavailable,
+			"the database has not been available for 1m0s\n"},
 		"it can be read at most": {0, time.Minute, http.StatusServiceUnavailable, "nothing could be written to the database for 1m0s\n"},
 	} {
 		h.shown.Store(&site{snapshot: made.snapshot, page: made.page, at: time.Now().Add(-c.read)})
@@ -195,11 +201,13 @@ func TestTheDatabaseIsDamaged(t *testing.T) {
 	with(t, parsed(t, where), func(s *store.Store) error {
 		return s.Update(t.Context(), func(tx *store.Tx) error {
 			for n := range 3000 { // more than SQLite caches in memory
-				if err := tx.Audit(t.Context(), store.Entry{At: time.Now(), Who: "kim", Action: "test", Subject: fmt.Sprint(n), Detail: strings.Repeat("x", 4000)}); err != nil {
+				if err := tx.Audit(t.Context(), store.Entry{At: time.Now(), Who: "kim", Action: "test", Subject: fmt.Sprint(n),
+					Detail: strings.Repeat("x", 4000)}); err != nil {
 					return err
 				}
 			}
-			return tx.IssueToken(t.Context(), api, store.Token{Kind: store.APIToken, Subject: store.OperatorRole, Label: "test", Created: time.Now()})
+			return tx.IssueToken(t.Context(), api, store.Token{Kind: store.APIToken, Subject: store.OperatorRole, Label: "test",
+				Created: time.Now()})
 		})
 	})
 	p := spawn(t, file)

@@ -199,7 +199,8 @@ func (d *demo) narrate(ctx context.Context) error {
 		open, resolved := 0, []incident.Incident{}
 		for _, i := range list {
 			for _, u := range i.Updates[min(sequence[i.ID], len(i.Updates)):] {
-				fmt.Fprintf(d.out, "%s  %s  %s: %s\n", u.At.Format(time.TimeOnly), u.Status, i.Title, strings.Join(strings.Fields(u.Body), " "))
+				fmt.Fprintf(d.out, "%s  %s  %s: %s\n", u.At.Format(time.TimeOnly), u.Status, i.Title,
+					strings.Join(strings.Fields(u.Body), " "))
 			}
 			sequence[i.ID] = len(i.Updates)
 			if i.Open() {

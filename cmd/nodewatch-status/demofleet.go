@@ -93,7 +93,8 @@ func (d *demo) fleet(ctx context.Context, intake string) (nodes []*demoNode, err
 					continue
 				}
 				secrets[c.Node] = store.NewSecret()
-				if err := tx.IssueToken(ctx, secrets[c.Node], store.Token{Kind: store.NodeToken, Subject: c.Node, Created: d.began, CreatedBy: "demo"}); err != nil {
+				if err := tx.IssueToken(ctx, secrets[c.Node], store.Token{Kind: store.NodeToken, Subject: c.Node, Created: d.began,
+					CreatedBy: "demo"}); err != nil {
 					return err
 				}
 			}

@@ -36,14 +36,21 @@ const day = 24 * time.Hour
 var past = []trouble{
 	{component: "lambda", before: 81*day + 5*time.Hour, lasts: 95 * time.Second, impact: report.MajorOutage},
 	{component: "rl2-node4", part: "host", before: 74*day + 2*time.Hour, lasts: 26 * time.Minute, impact: report.DegradedPerformance},
-	{component: "rl1-ipv6", before: 62*day + 14*time.Hour, lasts: 3 * time.Minute, impact: report.MajorOutage, title: "IPv6 gateway of RL1 is unreachable", said: "No packets returned by host."},
-	{component: "rl1-ipv6", before: 61*day + 9*time.Hour, lasts: 2 * time.Minute, impact: report.MajorOutage, title: "IPv6 gateway of RL1 is unreachable", said: "No packets returned by host."},
-	{component: "webmail", before: 55*day + 20*time.Hour, lasts: 11 * time.Minute, impact: report.PartialOutage, title: "Webmail: some logins fail", said: "IMAP does not answer on one of two servers."},
-	{component: "rl1-node6", part: "host", before: 33*day + 3*time.Hour, lasts: 4 * time.Minute, impact: report.MajorOutage, title: "Node 6 (RL1) is unreachable", said: "No packets returned by host."},
-	{component: "rl1-ipv6", before: 32*day + 1*time.Hour, lasts: 150 * time.Second, impact: report.MajorOutage, title: "IPv6 gateway of RL1 is unreachable", said: "No packets returned by host."},
+	{component: "rl1-ipv6", before: 62*day + 14*time.Hour, lasts: 3 * time.Minute, impact: report.MajorOutage,
+		title: "IPv6 gateway of RL1 is unreachable", said: "No packets returned by host."},
+	{component: "rl1-ipv6", before: 61*day + 9*time.Hour, lasts: 2 * time.Minute, impact: report.MajorOutage,
+		title: "IPv6 gateway of RL1 is unreachable", said: "No packets returned by host."},
+	{component: "webmail", before: 55*day + 20*time.Hour, lasts: 11 * time.Minute, impact: report.PartialOutage,
+		title: "Webmail: some logins fail", said: "IMAP does not answer on one of two servers."},
+	{component: "rl1-node6", part: "host", before: 33*day + 3*time.Hour, lasts: 4 * time.Minute, impact: report.MajorOutage,
+		title: "Node 6 (RL1) is unreachable", said: "No packets returned by host."},
+	{component: "rl1-ipv6", before: 32*day + 1*time.Hour, lasts: 150 * time.Second, impact: report.MajorOutage,
+		title: "IPv6 gateway of RL1 is unreachable", said: "No packets returned by host."},
 	{component: "omega", before: 19*day + 7*time.Hour, lasts: 80 * time.Second, impact: report.MajorOutage},
 	{component: "rl3-node7", part: "network", before: 8*day + 16*time.Hour, lasts: 48 * time.Minute, impact: report.DegradedPerformance},
-	{component: "rl1-node2", part: "storage", before: 9 * time.Hour, lasts: 11 * time.Minute, impact: report.MajorOutage, title: "Virtual machines on Node 2 (RL1) do not respond", said: "Disks of virtual machines on this node do not respond.", explained: true},
+	{component: "rl1-node2", part: "storage", before: 9 * time.Hour, lasts: 11 * time.Minute, impact: report.MajorOutage,
+		title: "Virtual machines on Node 2 (RL1) do not respond", said: "Disks of virtual machines on this node do not respond.",
+		explained: true},
 }
 
 // history writes 90 days of history: the states of each component, the published
@@ -71,7 +78,8 @@ func (d *demo) history(ctx context.Context) error {
 		at := d.began.Add(3 * day).Truncate(time.Hour)
 		m := incident.Maintenance{
 			Ref: incident.Ref(d.began, "migration"), Title: "VPS - RL1: migrate Node 2 from krbd to librbd", Status: incident.Scheduled,
-			Starts: at, Ends: at.Add(4 * time.Hour), Created: d.began, Updated: d.began, Published: d.began, Components: []string{"rl1-node2"},
+			Starts: at, Ends: at.Add(4 * time.Hour), Created: d.began, Updated: d.began, Published: d.began,
+			Components: []string{"rl1-node2"},
 		}
 		m.Post(incident.Update{Status: incident.Scheduled, At: d.began, Created: d.began, Author: "demo",
 			Body: "Virtual machines are live-migrated to a node that uses librbd, and back. No downtime is expected."})
@@ -119,7 +127,8 @@ func (d *demo) remember(ctx context.Context, tx *store.Tx, k store.Key, componen
 func (d *demo) tell(ctx context.Context, tx *store.Tx, x trouble) error {
 	from := d.began.Add(-x.before)
 	to := from.Add(x.lasts)
-	i := incident.Incident{Ref: incident.Ref(from, x.component), Title: x.title, Impact: report.Operational, Owner: "demo", Started: from, Created: from, Published: from}
+	i := incident.Incident{Ref: incident.Ref(from, x.component), Title: x.title, Impact: report.Operational, Owner: "demo", Started: from,
+		Created: from, Published: from}
 	hurt := []incident.Affected{{Component: x.component, Impact: x.impact}}
 	i.Post(incident.Update{Status: incident.Investigating, Body: x.said, At: from, Created: from, Affected: hurt})
 	if x.explained {

@@ -36,7 +36,8 @@ func TestTheDocumentedMetrics(t *testing.T) {
 	eventually(t, h.operators+"-/ready", "^ready")
 	shown := eventually(t, h.operators+"metrics", "nodewatch_status_nodes") // after the nodes have been counted
 	for _, name := range regexp.MustCompile(`nodewatch_status_[a-z_]+`).FindAllString(string(raw), -1) {
-		if name != "nodewatch_status_refused_requests_total" && name != "nodewatch_status_api_requests_total" && !strings.Contains(shown, "\n"+name) {
+		if name != "nodewatch_status_refused_requests_total" && name != "nodewatch_status_api_requests_total" &&
+			!strings.Contains(shown, "\n"+name) {
 			t.Errorf("%s is not in /metrics", name)
 		}
 	}

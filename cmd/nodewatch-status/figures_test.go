@@ -49,7 +49,8 @@ func enroll(b *testing.B, address config.Address, nodes int) (list []enrolled) {
 			for n := range nodes {
 				x := enrolled{fmt.Sprintf("rl1/hv%04d", n), store.NewSecret()}
 				list = append(list, x)
-				if err := tx.IssueToken(b.Context(), x.token, store.Token{Kind: store.NodeToken, Subject: x.key, Created: time.Now(), CreatedBy: "benchmark"}); err != nil {
+				if err := tx.IssueToken(b.Context(), x.token, store.Token{Kind: store.NodeToken, Subject: x.key, Created: time.Now(),
+					CreatedBy: "benchmark"}); err != nil {
 					return err
 				}
 			}
@@ -64,15 +65,18 @@ func enroll(b *testing.B, address config.Address, nodes int) (list []enrolled) {
 func fleetBody(node string, n int, now time.Time) native.Body {
 	since := now.Add(-48 * time.Hour)
 	b := native.Body{
-		Schema: native.Schema, Node: native.Node{ID: node, Name: strings.TrimPrefix(node, "rl1/"), Site: "rl1"}, Seq: uint64(now.UnixMilli()), SentAt: now, Interval: 30, TTL: 100,
+		Schema: native.Schema, Node: native.Node{ID: node, Name: strings.TrimPrefix(node, "rl1/"), Site: "rl1"},
+		Seq: uint64(now.UnixMilli()), SentAt: now, Interval: 30, TTL: 100,
 		Status: report.Operational, Agent: native.Agent{Version: "1.2.3", Boot: "b1", Started: since}, Transitions: []native.Transition{},
 	}
 	for _, name := range []string{"storage", "network", "guests", "cluster", "host", "nodewatch"} {
 		b.Components = append(b.Components, native.Component{ID: name, Status: report.Operational, State: report.Seen, Since: since})
 	}
 	b.Findings = []report.Finding{{
-		Rule: "krbd-shared-fate", Subject: fmt.Sprintf("client%d", n), Component: "storage", Severity: report.Info, Impact: report.Operational, State: report.Seen,
-		Since: since, LevelSince: since, LastSeen: now, Summary: "78 krbd disks of 65 VMs share one kernel client: a stall of this client affects all of them",
+		Rule: "krbd-shared-fate", Subject: fmt.Sprintf("client%d", n), Component: "storage", Severity: report.Info,
+		Impact: report.Operational, State: report.Seen,
+		Since: since, LevelSince: since, LastSeen: now,
+		Summary:  "78 krbd disks of 65 VMs share one kernel client: a stall of this client affects all of them",
 		Evidence: []report.Evidence{{Source: "krbd", Fact: "78 krbd disks are mapped: rbd0, rbd1, rbd2, rbd3, rbd4 and 73 more", At: now}},
 		Against:  []report.Evidence{}, Advice: []report.Advice{{Do: "Move guests to librbd", Command: "virsh dumpxml vm101"}},
 	}}
@@ -260,7 +264,8 @@ func BenchmarkPublicPage(b *testing.B) {
 	file := filepath.Join(b.TempDir(), "status.yml")
 	database := "sqlite:" + filepath.Join(b.TempDir(), "status.db")
 	text := string(example.Configuration)
-	for _, x := range [][2]string{{"127.0.0.1:10091", "127.0.0.1:0"}, {"127.0.0.1:10092", "127.0.0.1:0"}, {"127.0.0.1:10093", "127.0.0.1:0"}, {"sqlite:/var/lib/nodewatch-status/status.db", database}} {
+	for _, x := range [][2]string{{"127.0.0.1:10091", "127.0.0.1:0"}, {"127.0.0.1:10092", "127.0.0.1:0"},
+		{"127.0.0.1:10093", "127.0.0.1:0"}, {"sqlite:/var/lib/nodewatch-status/status.db", database}} {
 		text = strings.Replace(text, x[0], x[1], 1)
 	}
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
@@ -347,12 +352,15 @@ func ninetyDays(ctx context.Context, tx *store.Tx, n int, begin time.Time) error
 		line := uptime.Timeline{{At: begin, State: report.Operational}}
 		for week := 0; week < 13 && k < 2; week++ {
 			at := begin.Add(time.Duration(week)*7*day + time.Duration(n)*time.Minute)
-			line = append(line, uptime.Change{At: at, State: report.DegradedPerformance, Reason: "nic-saturated"}, uptime.Change{At: at.Add(10 * time.Minute), State: report.Operational})
+			line = append(line, uptime.Change{At: at, State: report.DegradedPerformance, Reason: "nic-saturated"},
+				uptime.Change{At: at.Add(10 * time.Minute), State: report.Operational})
 			for m, to := range []report.Severity{report.Warning, report.Clear} {
-				if _, err := tx.AddTransition(ctx, id, native.Transition{ID: fmt.Sprintf("%d-%d-%d", k, week, m), Run: begin, Transition: report.Transition{
-					N: uint64(week*4 + k*2 + m + 1), At: at.Add(time.Duration(m) * 10 * time.Minute), Rule: "nic-saturated", Subject: "eth0", Component: report.ComponentName(name), From: report.Clear, To: to,
-					Impact: report.DegradedPerformance, Summary: "eth0 (10 Gbit/s) receives 9.8 Gbit/s: saturated for 3 min 10 s",
-				}}, at); err != nil {
+				if _, err := tx.AddTransition(ctx, id, native.Transition{ID: fmt.Sprintf("%d-%d-%d", k, week, m), Run: begin,
+					Transition: report.Transition{
+						N: uint64(week*4 + k*2 + m + 1), At: at.Add(time.Duration(m) * 10 * time.Minute), Rule: "nic-saturated",
+						Subject: "eth0", Component: report.ComponentName(name), From: report.Clear, To: to,
+						Impact: report.DegradedPerformance, Summary: "eth0 (10 Gbit/s) receives 9.8 Gbit/s: saturated for 3 min 10 s",
+					}}, at); err != nil {
 					return err
 				}
 			}

@@ -24,7 +24,8 @@ type command = func(*kingpin.Application) (*kingpin.CmdClause, func(context.Cont
 
 // incidentCommands returns the commands for incidents.
 func (p program) incidentCommands() []command {
-	return []command{p.incidentList, p.incidentShow, p.incidentCreate, p.incidentUpdate, p.incidentTake, p.incidentPublish, p.incidentEdit, p.incidentDiscard}
+	return []command{p.incidentList, p.incidentShow, p.incidentCreate, p.incidentUpdate, p.incidentTake, p.incidentPublish, p.incidentEdit,
+		p.incidentDiscard}
 }
 
 // incidentView is an incident in JSON.
@@ -60,7 +61,8 @@ type updateView struct {
 
 func (o open) view(i incident.Incident) incidentView {
 	v := incidentView{
-		Ref: i.Ref, Title: i.Title, Impact: i.Impact, Status: i.Status, OpenedBy: i.OpenedBy, Owner: i.Owner, Draft: !i.Public(), Started: i.Started,
+		Ref: i.Ref, Title: i.Title, Impact: i.Impact, Status: i.Status, OpenedBy: i.OpenedBy, Owner: i.Owner, Draft: !i.Public(),
+		Started:    i.Started,
 		Components: []affectedView{}, AfterCare: i.AfterCare, Updates: updateViews(i.Updates), URL: o.address("incidents", i.Ref),
 	}
 	if !i.Resolved.IsZero() {
@@ -117,7 +119,8 @@ func (p program) incidentList(app *kingpin.Application) (*kingpin.CmdClause, fun
 					if v.Draft {
 						status += ", draft"
 					}
-					fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", v.Ref, status, v.Impact, v.Started.In(o.Config.Page.Zone).Format("2006-01-02 15:04 MST"), v.Owner, v.Title)
+					fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", v.Ref, status, v.Impact,
+						v.Started.In(o.Config.Page.Zone).Format("2006-01-02 15:04 MST"), v.Owner, v.Title)
 				}
 				return t.Flush()
 			})
@@ -157,7 +160,8 @@ func (o open) show(w io.Writer, i incident.Incident) error {
 	}
 	zone := o.Config.Page.Zone
 	fmt.Fprintf(w, ", since %s\n", v.Started.In(zone).Format("2006-01-02 15:04 MST"))
-	for _, x := range []struct{ what, text string }{{"components", joined(i.Components)}, {"opened for", v.OpenedBy}, {"taken over by", v.Owner}, {"post-mortem", v.Postmortem}, {"after-care", v.AfterCare}, {"address", v.URL}} {
+	for _, x := range []struct{ what, text string }{{"components", joined(i.Components)}, {"opened for", v.OpenedBy},
+		{"taken over by", v.Owner}, {"post-mortem", v.Postmortem}, {"after-care", v.AfterCare}, {"address", v.URL}} {
 		if x.text != "" {
 			fmt.Fprintf(w, "%s: %s\n", x.what, x.text)
 		}
@@ -181,7 +185,8 @@ func (p program) incidentCreate(app *kingpin.Application) (*kingpin.CmdClause, f
 	file, output := configFlag(cmd), outputFlag(cmd)
 	title := cmd.Flag("title", "The problem, in one line.").Required().String()
 	status := cmd.Flag("status", "investigating, identified, monitoring or resolved.").Default("investigating").Enum(statuses(incident.Statuses())...)
-	components := cmd.Flag("component", "ID=IMPACT, may be repeated: the component or all of a group is operational, degraded, partial or major while the incident is open, regardless of measurements.").Strings()
+	components := cmd.Flag("component",
+		"ID=IMPACT, may be repeated: the component or all of a group is operational, degraded, partial or major while the incident is open, regardless of measurements.").Strings()
 	started := cmd.Flag("started", "Start of the incident, such as \"2026-01-31 22:00\". Unset: now.").String()
 	draft := cmd.Flag("draft", "For operators only until it is published.").Bool()
 	care := cmd.Flag("after-care", "Instructions for customers after the incident, Markdown.").String()
@@ -210,7 +215,8 @@ func (p program) incidentCreate(app *kingpin.Application) (*kingpin.CmdClause, f
 }
 
 func (p program) incidentUpdate(app *kingpin.Application) (*kingpin.CmdClause, func(context.Context) int) {
-	cmd := subcommand(app, "incident", incidentHelp, "update", "Add an update. This takes the incident over: it is no longer updated automatically.")
+	cmd := subcommand(app, "incident", incidentHelp, "update",
+		"Add an update. This takes the incident over: it is no longer updated automatically.")
 	file, output := configFlag(cmd), outputFlag(cmd)
 	status := cmd.Flag("status", "investigating, identified, monitoring or resolved. Unset: not changed.").Enum(statuses(incident.Statuses())...)
 	components := cmd.Flag("component", "ID=IMPACT, may be repeated, as with create.").Strings()
@@ -245,7 +251,8 @@ func (p program) incidentUpdate(app *kingpin.Application) (*kingpin.CmdClause, f
 type doing = func(open, context.Context, *store.Tx, desk.Version) (incident.Incident, error)
 
 // simple returns a command for an incident that needs only its name.
-func (p program) simple(app *kingpin.Application, of, help, name, nameHelp string, do doing) (*kingpin.CmdClause, func(context.Context) int) {
+func (p program) simple(app *kingpin.Application, of, help, name, nameHelp string, do doing) (*kingpin.CmdClause,
+	func(context.Context) int) {
 	cmd := subcommand(app, of, help, name, nameHelp)
 	file := configFlag(cmd)
 	ref := cmd.Arg("ref", "The incident, as incident list shows it.").Required().String()
@@ -271,9 +278,10 @@ func (p program) incidentPublish(app *kingpin.Application) (*kingpin.CmdClause, 
 }
 
 func (p program) incidentDiscard(app *kingpin.Application) (*kingpin.CmdClause, func(context.Context) int) {
-	return p.simple(app, "incident", incidentHelp, "discard", "Delete a draft.", func(o open, ctx context.Context, tx *store.Tx, v desk.Version) (incident.Incident, error) {
-		return incident.Incident{}, o.DeleteIncident(ctx, tx, v)
-	})
+	return p.simple(app, "incident", incidentHelp, "discard", "Delete a draft.",
+		func(o open, ctx context.Context, tx *store.Tx, v desk.Version) (incident.Incident, error) {
+			return incident.Incident{}, o.DeleteIncident(ctx, tx, v)
+		})
 }
 
 func (p program) incidentEdit(app *kingpin.Application) (*kingpin.CmdClause, func(context.Context) int) {

@@ -15,7 +15,8 @@ import (
 
 // incidentPolicy returns when incidents are opened and closed.
 func incidentPolicy(c config.Config) incident.Policy {
-	return incident.Policy{After: c.Incidents.After, CloseAfter: c.Incidents.CloseAfter, ReopenWithin: c.Incidents.ReopenWithin, Zone: c.Page.Zone}
+	return incident.Policy{After: c.Incidents.After, CloseAfter: c.Incidents.CloseAfter, ReopenWithin: c.Incidents.ReopenWithin,
+		Zone: c.Page.Zone}
 }
 
 // machine is the author of automatic changes of incidents in the audit log.

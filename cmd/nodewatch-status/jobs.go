@@ -45,7 +45,10 @@ func (h *hub) jobs() []job {
 		}},
 		{"find pushed states that expired", beatEvery, h.expire},
 		{"find silent nodes", beatEvery, func(ctx context.Context, _ time.Time) error { return h.findSilent(ctx) }},
-		{"record the results of the checks", recordEvery, func(ctx context.Context, _ time.Time) error { return h.checks.Record(ctx, leaseFor) }},
+		{"record the results of the checks", recordEvery, func(ctx context.Context,
+			_ time.Time) error {
+			return h.checks.Record(ctx, leaseFor)
+		}},
 		{"open and close incidents", beatEvery, func(ctx context.Context, _ time.Time) error { return h.findIncidents(ctx) }},
 		{"shorten the write-ahead log", checkpointEvery, func(ctx context.Context, _ time.Time) error { return h.checkpoint(ctx) }},
 		{"delete expired data", pruneEvery, h.prune},

@@ -107,7 +107,8 @@ func newTraffic(t testing.TB, address config.Address, nodes int) *traffic {
 			l.tokens = nil
 			for n := range nodes {
 				l.tokens = append(l.tokens, store.NewSecret())
-				if err := tx.IssueToken(t.Context(), l.tokens[n], store.Token{Kind: store.NodeToken, Subject: key(n), Created: time.Now(), CreatedBy: "test"}); err != nil {
+				if err := tx.IssueToken(t.Context(), l.tokens[n], store.Token{Kind: store.NodeToken, Subject: key(n), Created: time.Now(),
+					CreatedBy: "test"}); err != nil {
 					return err
 				}
 			}
@@ -148,10 +149,12 @@ func (l *traffic) send(ctx context.Context, node int, hub string) (code int) {
 	seq := l.acked[node].Load() + 1
 	now := time.Now().UTC()
 	b := native.Body{
-		Schema: native.Schema, Node: native.Node{ID: key(node), Name: "node"}, Seq: seq, SentAt: now, Interval: 30, TTL: 100, Status: report.Operational,
-		Agent:      native.Agent{Version: "1.2.3", Boot: "b1", Started: time.Unix(1795348800, 0).UTC()},
-		Components: []native.Component{{ID: "storage", Status: report.Impacts()[seq%2*3], State: report.Seen, Since: now, Summary: "storage"}},
-		Findings:   []report.Finding{},
+		Schema: native.Schema, Node: native.Node{ID: key(node), Name: "node"}, Seq: seq, SentAt: now, Interval: 30, TTL: 100,
+		Status: report.Operational,
+		Agent:  native.Agent{Version: "1.2.3", Boot: "b1", Started: time.Unix(1795348800, 0).UTC()},
+		Components: []native.Component{{ID: "storage", Status: report.Impacts()[seq%2*3], State: report.Seen, Since: now,
+			Summary: "storage"}},
+		Findings: []report.Finding{},
 		Transitions: []native.Transition{{ID: fmt.Sprint(seq), Run: time.Unix(1795348800, 0).UTC(), Transition: report.Transition{
 			N: seq, At: now, Rule: "r", Component: "storage", From: "clear", To: "info", Impact: report.Operational}}},
 	}

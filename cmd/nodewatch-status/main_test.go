@@ -165,13 +165,15 @@ func reporterTo(t *testing.T, url string, token httpclient.SecretFile) *native.R
 
 // reported returns the report of a node at a time.
 func reported(node string, at time.Time, storage report.Impact) report.Report {
-	r := report.Report{Node: node, Site: "rl1", Boot: "0b9d2b5e-8f0c-4f7e-9a51-6d1e5f8b7c2a", Version: "1.2.3", Started: at.Add(-time.Hour), At: at, Status: storage}
+	r := report.Report{Node: node, Site: "rl1", Boot: "0b9d2b5e-8f0c-4f7e-9a51-6d1e5f8b7c2a", Version: "1.2.3", Started: at.Add(-time.Hour),
+		At: at, Status: storage}
 	for _, name := range []report.ComponentName{"host", "network", "nodewatch", "storage"} {
 		r.Components = append(r.Components, report.Component{Name: name, Status: report.Operational, State: report.Seen, Since: r.Started})
 	}
 	r.Components[3].Status, r.Components[3].Since = storage, at
 	if storage != report.Operational {
-		r.Findings = []report.Finding{{Rule: "libceph-crc-storm", Component: "storage", Severity: report.Critical, Impact: storage, State: report.Seen, Since: at, LevelSince: at, LastSeen: at, Summary: "All 78 krbd disks are stalled"}}
+		r.Findings = []report.Finding{{Rule: "libceph-crc-storm", Component: "storage", Severity: report.Critical, Impact: storage,
+			State: report.Seen, Since: at, LevelSince: at, LastSeen: at, Summary: "All 78 krbd disks are stalled"}}
 	}
 	return r
 }
@@ -234,7 +236,8 @@ func TestTokens(t *testing.T) {
 		t.Errorf("another node's token: %s", got)
 	}
 	tokenFor(t, file, "rl1/node2")
-	if code, _, errs := called(t, "token", "create", "rl1/node2", "--config.file", file); code != exitFailure || !strings.Contains(errs, "2 tokens of rl1/node2 are valid") {
+	if code, _, errs := called(t, "token", "create", "rl1/node2", "--config.file", file); code != exitFailure ||
+		!strings.Contains(errs, "2 tokens of rl1/node2 are valid") {
 		t.Errorf("exit %d: %s", code, errs)
 	}
 	if code, _, errs := called(t, "token", "revoke", "1", "--config.file", file); code != exitOK {
@@ -248,7 +251,8 @@ func TestTokens(t *testing.T) {
 		t.Fatal(err)
 	}
 	code, out, _ := called(t, "token", "list", "--config.file", file)
-	if code != exitOK || !strings.Contains(out, "revoked") || !strings.Contains(out, "valid") || strings.Contains(out, secret) || strings.Count(out, "never") != 1 { // only the second one was not used
+	if code != exitOK || !strings.Contains(out, "revoked") || !strings.Contains(out, "valid") || strings.Contains(out, secret) ||
+		strings.Count(out, "never") != 1 { // only the second one was not used
 		t.Errorf("exit %d:\n%s", code, out)
 	}
 }
@@ -265,7 +269,8 @@ func TestUsage(t *testing.T) {
 		{[]string{"dance"}, exitUsage, "try nodewatch-status --help"},
 		{[]string{"check-config", "--config.file", "/no/such/file"}, exitUsage, "no such file"},
 		{[]string{"check-config", "--config.file", configured(t, onePage)}, exitOK, "ok, 2 components in 1 groups"},
-		{[]string{"check-config", "--config.file", broken}, exitUsage, "nodewatch-status.yml:5: page.titel: unknown field; valid are title"},
+		{[]string{"check-config", "--config.file", broken}, exitUsage,
+			"nodewatch-status.yml:5: page.titel: unknown field; valid are title"},
 		{[]string{"run", "--config.file", broken}, exitUsage, "page.time_zone"},
 	} {
 		code, out, errs := called(t, c.args...)

@@ -41,7 +41,8 @@ type maintenanceView struct {
 
 func (o open) planned(m incident.Maintenance) maintenanceView {
 	return maintenanceView{
-		Ref: m.Ref, Title: m.Title, Status: m.Status, Impacting: m.Impacting, Draft: !m.Public(), Starts: m.Starts, Ends: m.Ends, Node: m.Node,
+		Ref: m.Ref, Title: m.Title, Status: m.Status, Impacting: m.Impacting, Draft: !m.Public(), Starts: m.Starts, Ends: m.Ends,
+		Node:       m.Node,
 		Components: append([]string{}, m.Components...), Updates: updateViews(m.Updates), URL: o.address("maintenance", m.Ref),
 	}
 }
@@ -78,7 +79,8 @@ func (p program) maintenanceList(app *kingpin.Application) (*kingpin.CmdClause, 
 						status += ", draft"
 					}
 					layout := "2006-01-02 15:04 MST"
-					fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", v.Ref, status, v.Starts.In(o.Config.Page.Zone).Format(layout), v.Ends.In(o.Config.Page.Zone).Format(layout), strings.Join(v.Components, " "), v.Title)
+					fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", v.Ref, status, v.Starts.In(o.Config.Page.Zone).Format(layout),
+						v.Ends.In(o.Config.Page.Zone).Format(layout), strings.Join(v.Components, " "), v.Title)
 				}
 				return t.Flush()
 			})
@@ -122,7 +124,8 @@ func (p program) maintenanceCreate(app *kingpin.Application) (*kingpin.CmdClause
 func (p program) maintenanceUpdate(app *kingpin.Application) (*kingpin.CmdClause, func(context.Context) int) {
 	cmd := subcommand(app, "maintenance", maintenanceHelp, "update", "Add an update, move, publish, begin, complete or cancel maintenance.")
 	file, output := configFlag(cmd), outputFlag(cmd)
-	status := cmd.Flag("status", "in_progress begins it now, completed ends it now. Unset: not changed.").Enum(string(incident.InProgress), string(incident.Verifying), string(incident.Completed), string(incident.Cancelled))
+	status := cmd.Flag("status", "in_progress begins it now, completed ends it now. Unset: not changed.").Enum(string(incident.InProgress),
+		string(incident.Verifying), string(incident.Completed), string(incident.Cancelled))
 	from := cmd.Flag("from", "Another begin, while it has not begun.").String()
 	until := cmd.Flag("until", "Another end, while it is not over.").String()
 	publish := cmd.Flag("publish", "Publish a draft.").Bool()

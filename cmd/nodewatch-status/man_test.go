@@ -90,7 +90,8 @@ file, line and what is allowed. A field that is not there has its default.`)
 // the configuration.
 func TestDocsOfTheCommandsAreFresh(t *testing.T) {
 	for file, text := range map[string]string{
-		"man/nodewatch-status.1": commandsPage(t), "man/nodewatch-status.yml.5": configurationPage(t), "status-configuration.md": settingsPage(t),
+		"man/nodewatch-status.1": commandsPage(t), "man/nodewatch-status.yml.5": configurationPage(t),
+		"status-configuration.md": settingsPage(t),
 	} {
 		file = filepath.Join("../../docs", file)
 		if *update {

@@ -27,7 +27,8 @@ func TestDocsOfTheMetricsAreFresh(t *testing.T) {
 	checked := httptest.NewTLSServer(http.NotFoundHandler())
 	t.Cleanup(checked.Close)
 	const probe = "checks: {modules: {m: {prober: http, http: {valid_status_codes: [404], tls_config: {insecure_skip_verify: true}}}}}\n"
-	h := start(t, configured(t, probe+strings.Replace(onePage, "node: ", fmt.Sprintf("check: {module: m, target: %q}, node: ", checked.URL), 1)))
+	h := start(t, configured(t, probe+strings.Replace(onePage, "node: ",
+		fmt.Sprintf("check: {module: m, target: %q}, node: ", checked.URL), 1)))
 	answer, err := http.Post(h.intake+"v1/report", "application/json", strings.NewReader("{}"))
 	if err != nil {
 		t.Fatal(err)
@@ -37,7 +38,8 @@ func TestDocsOfTheMetricsAreFresh(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = answer.Body.Close() // only the status is needed
-	shown := eventually(t, h.operators+"metrics", `(?s)nodewatch_status_check_certificate.*nodewatch_status_nodes\{.*refused_requests_total\{code="401"\}`)
+	shown := eventually(t, h.operators+"metrics",
+		`(?s)nodewatch_status_check_certificate.*nodewatch_status_nodes\{.*refused_requests_total\{code="401"\}`)
 	parser := expfmt.NewTextParser(model.UTF8Validation)
 	families, err := parser.TextToMetricFamilies(strings.NewReader(shown))
 	if err != nil {
@@ -57,7 +59,8 @@ func TestDocsOfTheMetricsAreFresh(t *testing.T) {
 		for _, l := range families[name].Metric[0].Label {
 			labels = append(labels, "`"+l.GetName()+"`")
 		}
-		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", name, strings.ToLower(families[name].GetType().String()), strings.Join(labels, ", "), families[name].GetHelp())
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", name, strings.ToLower(families[name].GetType().String()), strings.Join(labels, ", "),
+			families[name].GetHelp())
 	}
 	if *update {
 		if err := os.WriteFile(file, []byte(b.String()), 0o644); err != nil {

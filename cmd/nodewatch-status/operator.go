@@ -77,7 +77,10 @@ func (p program) operatorPassword(app *kingpin.Application) (*kingpin.CmdClause,
 		if err != nil {
 			return p.fail(exitUsage, fmt.Errorf("operator passwd: %w", err))
 		}
-		return p.changeOperator(ctx, *file, "passwd", *name, "", func(tx *store.Tx) (bool, error) { return tx.SetPassword(ctx, *name, hash) })
+		return p.changeOperator(ctx, *file, "passwd", *name, "", func(tx *store.Tx) (bool,
+			error) {
+			return tx.SetPassword(ctx, *name, hash)
+		})
 	}
 }
 

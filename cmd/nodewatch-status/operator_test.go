@@ -56,7 +56,8 @@ func TestOperatorMistakes(t *testing.T) {
 			t.Errorf("%q: exit %d, %q%q, want %d with %q in a line", c.args, code, out, errs, c.code, c.want)
 		}
 	}
-	if _, out, _ := called(t, "operator", "list", "--config.file", file); strings.Count(out, "\n") != 2 || !strings.Contains(out, "kim   viewer") {
+	if _, out, _ := called(t, "operator", "list", "--config.file", file); strings.Count(out, "\n") != 2 ||
+		!strings.Contains(out, "kim   viewer") {
 		t.Errorf("the mistakes have left something behind:\n%s", out)
 	}
 }
@@ -122,7 +123,8 @@ func TestOperatorCommands(t *testing.T) {
 	if page := audit(); strings.Contains(page, "operator.add") {
 		t.Error("another password does not end the session")
 	}
-	if old, code := signIn("kim", "correct horse battery"), signIn("kim", "another horse battery"); old != http.StatusUnauthorized || code != http.StatusOK {
+	if old, code := signIn("kim", "correct horse battery"), signIn("kim", "another horse battery"); old != http.StatusUnauthorized ||
+		code != http.StatusOK {
 		t.Errorf("the old password: %d, the new one: %d", old, code)
 	}
 	run("remove", "kim")

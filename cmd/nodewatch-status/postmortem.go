@@ -72,7 +72,8 @@ func (p program) postmortemShow(app *kingpin.Application) (*kingpin.CmdClause, f
 }
 
 func (p program) postmortemWrite(app *kingpin.Application) (*kingpin.CmdClause, func(context.Context) int) {
-	cmd := subcommand(app, "postmortem", postmortemHelp, "write", "Store the text of a post-mortem. publish publishes it; a published one changes at once.")
+	cmd := subcommand(app, "postmortem", postmortemHelp, "write",
+		"Store the text of a post-mortem. publish publishes it; a published one changes at once.")
 	file := configFlag(cmd)
 	ref := cmd.Arg("ref", "The incident, as incident list shows it.").Required().String()
 	from := cmd.Arg("file", "A file in Markdown; - reads it from the standard input.").Required().String()

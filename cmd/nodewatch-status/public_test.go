@@ -57,7 +57,8 @@ func (h *hub) update(t *testing.T, f func(*store.Tx) error) {
 func (h *hub) record(t *testing.T, node, component string, line uptime.Timeline) {
 	t.Helper()
 	h.update(t, func(tx *store.Tx) error {
-		id, err := tx.Signal(t.Context(), store.Key{Kind: store.OfNode, Owner: node, Name: component}, store.Signal{Summary: "canary-summary"})
+		id, err := tx.Signal(t.Context(), store.Key{Kind: store.OfNode, Owner: node, Name: component},
+			store.Signal{Summary: "canary-summary"})
 		return errors.Join(err, tx.Rewrite(t.Context(), id, line[0].At, line))
 	})
 }
@@ -94,17 +95,23 @@ func TestNoCanaryOnThePublicSide(t *testing.T) {
 	h := opened(t, file)
 	now := time.Now()
 	b := native.Body{
-		Schema: native.Schema, Node: native.Node{ID: canary + "/node2", Name: canary + "-host", Site: canary + "-site", Labels: report.Labels{canary: canary}}, Seq: 1, SentAt: now, Interval: 30, TTL: 100, Status: report.MajorOutage,
+		Schema: native.Schema, Node: native.Node{ID: canary + "/node2", Name: canary + "-host", Site: canary + "-site",
+			Labels: report.Labels{canary: canary}}, Seq: 1, SentAt: now, Interval: 30, TTL: 100, Status: report.MajorOutage,
 		Agent:       native.Agent{Version: canary, Boot: canary, Started: now, Config: canary},
 		Maintenance: &report.Maintenance{Since: now.Add(-time.Minute), Until: now.Add(time.Hour), By: canary, Reason: canary},
-		Components:  []native.Component{{ID: "storage", Status: report.MajorOutage, State: report.Seen, Since: now, Reason: canary, Summary: canary, Detail: canary, Severity: report.Critical}},
-		Findings:    []report.Finding{{Rule: canary, Subject: canary, Component: "storage", Severity: report.Critical, Impact: report.MajorOutage, Summary: canary, Runbook: canary, Evidence: []report.Evidence{{Fact: canary}}, Advice: []report.Advice{{Do: canary, Command: canary}}}},
+		Components: []native.Component{{ID: "storage", Status: report.MajorOutage, State: report.Seen, Since: now, Reason: canary,
+			Summary: canary, Detail: canary, Severity: report.Critical}},
+		Findings: []report.Finding{{Rule: canary, Subject: canary, Component: "storage", Severity: report.Critical,
+			Impact: report.MajorOutage, Summary: canary, Runbook: canary, Evidence: []report.Evidence{{Fact: canary}},
+			Advice: []report.Advice{{Do: canary, Command: canary}}}},
 	}
 	h.update(t, func(tx *store.Tx) error {
 		id, err := tx.SaveBody(t.Context(), b, now)
-		return errors.Join(err, tx.SavePresence(t.Context(), id, store.Presence{Boot: canary, Sent: now, Arrived: now, TTL: time.Hour, Final: canary}))
+		return errors.Join(err, tx.SavePresence(t.Context(), id, store.Presence{Boot: canary, Sent: now, Arrived: now, TTL: time.Hour,
+			Final: canary}))
 	})
-	h.record(t, canary+"/node2", "storage", uptime.Timeline{{At: now.Add(-time.Hour), State: report.Operational, Reason: canary}, {At: now.Add(-2 * time.Minute), State: report.MajorOutage, Reason: canary}})
+	h.record(t, canary+"/node2", "storage", uptime.Timeline{{At: now.Add(-time.Hour), State: report.Operational, Reason: canary},
+		{At: now.Add(-2 * time.Minute), State: report.MajorOutage, Reason: canary}})
 	h.record(t, canary+"/node2", "host", uptime.Timeline{{At: now.Add(-time.Minute), State: report.UnderMaintenance, Reason: canary}})
 	h.id = canary
 	if err := h.findIncidents(t.Context()); err != nil {
@@ -119,11 +126,12 @@ func TestNoCanaryOnThePublicSide(t *testing.T) {
 		}
 		list[0].Owner = canary
 		list[0].Postmortem = incident.Postmortem{Body: canary, Author: canary, Created: now, Updated: now}
-		_, err = tx.ChangeIncident(t.Context(), list[0].Ref, store.Entry{At: now, Who: canary, Action: canary, Detail: canary}, func(i *incident.Incident) error {
-			*i = list[0]
-			i.Post(incident.Update{Status: incident.Resolved, Body: "Over.", At: i.Next(now), Created: now, Author: canary})
-			return nil
-		})
+		_, err = tx.ChangeIncident(t.Context(), list[0].Ref, store.Entry{At: now, Who: canary, Action: canary, Detail: canary},
+			func(i *incident.Incident) error {
+				*i = list[0]
+				i.Post(incident.Update{Status: incident.Resolved, Body: "Over.", At: i.Next(now), Created: now, Author: canary})
+				return nil
+			})
 		return errors.Join(err, tx.SaveIncident(t.Context(), &draft))
 	})
 	if err := h.refresh(t.Context()); err != nil {
@@ -143,7 +151,8 @@ func TestNoCanaryOnThePublicSide(t *testing.T) {
 			t.Errorf("/%s holds what is private: %.200s", path, text[max(at-80, 0):])
 		}
 	}
-	if pages < 30 || !strings.Contains(h.asked(t, "/").Body.String(), "Storage problems: Node 2 (VPS - RL1)") || !strings.Contains(h.asked(t, "/").Body.String(), "Maintenance: Node 2") {
+	if pages < 30 || !strings.Contains(h.asked(t, "/").Body.String(), "Storage problems: Node 2 (VPS - RL1)") ||
+		!strings.Contains(h.asked(t, "/").Body.String(), "Maintenance: Node 2") {
 		t.Errorf("only %d pages were looked at, or nothing was on them:\n%s", pages, h.asked(t, "/").Body)
 	}
 }
@@ -154,7 +163,8 @@ func TestAnIncidentFromBeginToEnd(t *testing.T) {
 	file := configured(t, onePage)
 	h := opened(t, file)
 	now := time.Now()
-	h.record(t, "rl1/node2", "storage", uptime.Timeline{{At: now.Add(-time.Hour), State: report.Operational}, {At: now.Add(-time.Minute), State: report.MajorOutage, Reason: "krbd-retry-storm"}})
+	h.record(t, "rl1/node2", "storage", uptime.Timeline{{At: now.Add(-time.Hour), State: report.Operational},
+		{At: now.Add(-time.Minute), State: report.MajorOutage, Reason: "krbd-retry-storm"}})
 	for range 2 { // the second time changes nothing
 		if err := h.findIncidents(t.Context()); err != nil {
 			t.Fatal(err)
@@ -175,11 +185,13 @@ func TestAnIncidentFromBeginToEnd(t *testing.T) {
 	}
 	must(t, file, "incident", "update", id, "--status", "resolved", "All servers run again.")
 	must(t, file, "incident", "edit", id, "--title", "I/O storm on Node 2", "--after-care", "Restart your server if its disk is read-only.")
-	if out := must(t, file, "incident", "show", id); !strings.Contains(out, "I/O storm on Node 2\nresolved, major_outage") || !strings.Contains(out, "taken over by: cli:") || !strings.Contains(out, "One link is *saturated*.") {
+	if out := must(t, file, "incident", "show", id); !strings.Contains(out, "I/O storm on Node 2\nresolved, major_outage") ||
+		!strings.Contains(out, "taken over by: cli:") || !strings.Contains(out, "One link is *saturated*.") {
 		t.Error(out)
 	}
 	draft := must(t, file, "postmortem", "draft", id)
-	for _, want := range []string{"## Timeline", "Node 2 (VPS - RL1): major outage.", "Published: One link is \\*saturated\\*.", "TO WRITE"} {
+	for _, want := range []string{"## Timeline", "Node 2 (VPS - RL1): major outage.", "Published: One link is \\*saturated\\*.",
+		"TO WRITE"} {
 		if !strings.Contains(draft, strings.ReplaceAll(want, `\*`, "*")) {
 			t.Errorf("%q is not in the draft:\n%s", want, draft)
 		}
@@ -193,7 +205,8 @@ func TestAnIncidentFromBeginToEnd(t *testing.T) {
 		must(t, file, "postmortem", "write", id, path)
 	}
 	write(draft)
-	if code, _, errs := called(t, "postmortem", "publish", id, "--config.file", file); code != exitUsage || !strings.Contains(errs, `Something is still to be written: look for "TO WRITE".`) {
+	if code, _, errs := called(t, "postmortem", "publish", id, "--config.file", file); code != exitUsage ||
+		!strings.Contains(errs, `Something is still to be written: look for "TO WRITE".`) {
 		t.Errorf("exit %d: %s", code, errs)
 	}
 	write("The bond hashed by MAC address.\n\n## Root cause\n\nlayer2 <script>alert(1)</script>\n")
@@ -227,7 +240,8 @@ func TestAnIncidentFromBeginToEnd(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	if got := strings.Join(actions, " "); got != "incident.withdraw-postmortem incident.publish-postmortem incident.postmortem incident.postmortem incident.edit incident.update incident.update incident.open" {
+	if got := strings.Join(actions,
+		" "); got != "incident.withdraw-postmortem incident.publish-postmortem incident.postmortem incident.postmortem incident.edit incident.update incident.update incident.open" {
 		t.Errorf("the audit log: %s", got)
 	}
 }
@@ -237,11 +251,13 @@ func TestAnIncidentFromBeginToEnd(t *testing.T) {
 func TestDeclaredStates(t *testing.T) {
 	file := configured(t, onePage)
 	h := opened(t, file)
-	id := ref(must(t, file, "incident", "create", "--title", "Node 3 is down", "--component", "node-3=major", "--started", time.Now().Add(-2*time.Hour).Format(time.RFC3339), "It has no power."))
+	id := ref(must(t, file, "incident", "create", "--title", "Node 3 is down", "--component", "node-3=major", "--started",
+		time.Now().Add(-2*time.Hour).Format(time.RFC3339), "It has no power."))
 	if got := h.asked(t, "/").Body.String(); !strings.Contains(got, "<h1>Major outage</h1>") {
 		t.Errorf("%s", got)
 	}
-	must(t, file, "incident", "update", id, "--status", "resolved", "--at", time.Now().Add(-time.Hour).Format(time.RFC3339), "Power is back.")
+	must(t, file, "incident", "update", id, "--status", "resolved", "--at", time.Now().Add(-time.Hour).Format(time.RFC3339),
+		"Power is back.")
 	got := h.asked(t, "/components/node-3/").Body.String()
 	if !regexp.MustCompile(`class="state operational".*since`).MatchString(got) || !strings.Contains(got, "3,600 s") {
 		t.Errorf("%s", got)
@@ -254,7 +270,8 @@ func TestDeclaredStates(t *testing.T) {
 	if !strings.Contains(h.asked(t, "/").Body.String(), "<h1>Degraded performance</h1>") {
 		t.Error("what was published declares nothing")
 	}
-	if code, _, errs := called(t, "incident", "discard", draft, "--config.file", file); code != exitFailure || !strings.Contains(errs, "Customers have seen this incident: resolve it instead.") {
+	if code, _, errs := called(t, "incident", "discard", draft, "--config.file", file); code != exitFailure ||
+		!strings.Contains(errs, "Customers have seen this incident: resolve it instead.") {
 		t.Errorf("exit %d: %s", code, errs)
 	}
 }
@@ -265,13 +282,16 @@ func TestMaintenanceFromBeginToEnd(t *testing.T) {
 	file := configured(t, onePage)
 	h := opened(t, file)
 	now := time.Now()
-	h.record(t, "rl1/node2", "storage", uptime.Timeline{{At: now.Add(-10 * time.Hour), State: report.Operational}, {At: now.Add(-2 * time.Hour), State: report.MajorOutage}, {At: now.Add(-time.Hour), State: report.Operational}})
+	h.record(t, "rl1/node2", "storage", uptime.Timeline{{At: now.Add(-10 * time.Hour), State: report.Operational},
+		{At: now.Add(-2 * time.Hour), State: report.MajorOutage}, {At: now.Add(-time.Hour), State: report.Operational}})
 	h.record(t, "rl1/node3", "storage", uptime.Timeline{{At: now.Add(-10 * time.Hour), State: report.Operational}})
-	id := ref(must(t, file, "maintenance", "create", "--title", "Migration to librbd", "--from", now.Add(-3*time.Hour).Format(time.RFC3339), "--until", now.Add(time.Hour).Format(time.RFC3339), "--component", "node-2", "Servers are moved."))
+	id := ref(must(t, file, "maintenance", "create", "--title", "Migration to librbd", "--from", now.Add(-3*time.Hour).Format(time.RFC3339),
+		"--until", now.Add(time.Hour).Format(time.RFC3339), "--component", "node-2", "Servers are moved."))
 	if err := h.findIncidents(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if got := h.asked(t, "/").Body.String(); !strings.Contains(got, "<h1>Maintenance in progress</h1>") || !strings.Contains(got, "Migration to librbd") {
+	if got := h.asked(t, "/").Body.String(); !strings.Contains(got, "<h1>Maintenance in progress</h1>") ||
+		!strings.Contains(got, "Migration to librbd") {
 		t.Errorf("%s", got)
 	}
 	must(t, file, "maintenance", "update", id, "--status", "completed")
@@ -300,16 +320,21 @@ func TestMistakesOfIncidentsAndMaintenance(t *testing.T) {
 		{[]string{"incident", "show", "none"}, `incident "none": not found; see nodewatch-status incident list --all`},
 		{[]string{"incident", "update", "none", "x"}, "not found"},
 		{[]string{"incident", "create", "x"}, "required flag(s) '--title'"},
-		{[]string{"incident", "create", "--title", "x", "--component", "node-2=bad", "--component", "node-9=major", "y"}, `--component "node-2=bad" must be ID=IMPACT`},
+		{[]string{"incident", "create", "--title", "x", "--component", "node-2=bad", "--component", "node-9=major", "y"},
+			`--component "node-2=bad" must be ID=IMPACT`},
 		{[]string{"incident", "create", "--title", "x", "--component", "node-9=major", "y"}, `There is no component or group "node-9".`},
 		{[]string{"incident", "create", "--title", strings.Repeat("x", 256), "y"}, "The title has 256 bytes; at most 200 are allowed."},
-		{[]string{"incident", "create", "--title", "x", strings.Repeat("y", desk.MaxBody+1)}, "The text has 32769 bytes; at most 32768 are allowed."},
+		{[]string{"incident", "create", "--title", "x", strings.Repeat("y", desk.MaxBody+1)},
+			"The text has 32769 bytes; at most 32768 are allowed."},
 		{[]string{"incident", "create", "--title", "x", "--started", "2999-01-01 00:00", "y"}, "The time must not be in the future."},
-		{[]string{"incident", "create", "--title", "x", "--started", "2026-03-29 02:30", "y"}, "does not exist in Europe/Stockholm because of a clock change"},
+		{[]string{"incident", "create", "--title", "x", "--started", "2026-03-29 02:30", "y"},
+			"does not exist in Europe/Stockholm because of a clock change"},
 		{[]string{"incident", "create", "--title", "x", "--started", "yesterday", "y"}, "must be a time such as"},
 		{[]string{"incident", "edit", "none"}, "nothing to change"},
-		{[]string{"maintenance", "create", "--title", "x", "--from", "2999-01-02 00:00", "--until", "2999-01-01 00:00", "--component", "node-2", "y"}, "The end must be after the start"},
-		{[]string{"maintenance", "create", "--title", "x", "--from", "2026-01-01 00:00", "--until", "2026-01-02 00:00", "--component", "node-2", "y"}, "The end must not be in the past."},
+		{[]string{"maintenance", "create", "--title", "x", "--from", "2999-01-02 00:00", "--until", "2999-01-01 00:00", "--component",
+			"node-2", "y"}, "The end must be after the start"},
+		{[]string{"maintenance", "create", "--title", "x", "--from", "2026-01-01 00:00", "--until", "2026-01-02 00:00", "--component",
+			"node-2", "y"}, "The end must not be in the past."},
 		{[]string{"maintenance", "update", "none", "y"}, "see nodewatch-status maintenance list --all"},
 		{[]string{"postmortem", "publish", "none"}, "not found"},
 		{[]string{"postmortem", "write", "none", "/no/such/file"}, "no such file"},
@@ -341,7 +366,8 @@ func TestConflictsOfCommands(t *testing.T) {
 	public := of("incident", "create", "--title", "x", "--component", "vps-rl1=degraded", "--component", "node-2=major", "y")
 	announced := "announced"
 	h.update(t, func(tx *store.Tx) error {
-		m := incident.Maintenance{Ref: announced, Title: "x", Node: "rl1/node2", Starts: now, Ends: now.Add(time.Hour), Created: now, Published: now, Components: []string{"node-2"}}
+		m := incident.Maintenance{Ref: announced, Title: "x", Node: "rl1/node2", Starts: now, Ends: now.Add(time.Hour), Created: now,
+			Published: now, Components: []string{"node-2"}}
 		m.Post(incident.Update{Status: incident.InProgress, Body: "x", At: now, Created: now})
 		return tx.SaveMaintenance(t.Context(), &m)
 	})
@@ -354,13 +380,15 @@ func TestConflictsOfCommands(t *testing.T) {
 		{[]string{"maintenance", "update", over, "--until", until}, exitFailure, "The maintenance is completed."},
 		{[]string{"maintenance", "update", running, "--from", until}, exitUsage, "The maintenance has begun: its start cannot be changed."},
 		{[]string{"maintenance", "update", running, "--publish"}, exitFailure, "The maintenance is published already."},
-		{[]string{"maintenance", "update", announced, "--status", "completed"}, exitFailure, "The node rl1/node2 announces this maintenance: end it there."},
+		{[]string{"maintenance", "update", announced, "--status", "completed"}, exitFailure,
+			"The node rl1/node2 announces this maintenance: end it there."},
 		{[]string{"incident", "publish", public}, exitFailure, "The incident is published already."},
 		{[]string{"incident", "edit", public, "--update", "999", "y"}, exitUsage, "The incident has no update 999."},
 		{[]string{"postmortem", "publish", public}, exitFailure, "The incident has no post-mortem."},
 		{[]string{"postmortem", "withdraw", public}, exitFailure, "The post-mortem is not published."},
 	} {
-		if code, _, errs := called(t, append(c.args, "--config.file", file)...); code != c.code || errs != "nodewatch-status: "+c.want+"\n" {
+		if code, _, errs := called(t, append(c.args, "--config.file", file)...); code != c.code ||
+			errs != "nodewatch-status: "+c.want+"\n" {
 			t.Errorf("%q: exit %d: %q, want %d: %q", c.args, code, errs, c.code, c.want)
 		}
 	}
@@ -395,7 +423,8 @@ func TestExport(t *testing.T) {
 		t.Errorf("%q, want %q", out, want)
 	}
 	raw, err := os.ReadFile(filepath.Join(dir, "index.html"))
-	if err != nil || !strings.Contains(string(raw), "the next one is due at") || !strings.Contains(string(raw), `href="./components/node-2/index.html"`) {
+	if err != nil || !strings.Contains(string(raw), "the next one is due at") ||
+		!strings.Contains(string(raw), `href="./components/node-2/index.html"`) {
 		t.Errorf("%v\n%s", err, raw)
 	}
 	h := opened(t, file)
@@ -418,7 +447,8 @@ func TestExport(t *testing.T) {
 func TestThePublicSide(t *testing.T) {
 	h := opened(t, configured(t, strings.Replace(onePage, "page: {", "page: {no_index: true, ", 1)))
 	w := h.asked(t, "/")
-	if got := w.Header(); w.Code != http.StatusOK || got.Get("X-Robots-Tag") != "noindex" || !strings.Contains(got.Get("Content-Security-Policy"), "frame-ancestors 'none'") || got.Get("Set-Cookie") != "" {
+	if got := w.Header(); w.Code != http.StatusOK || got.Get("X-Robots-Tag") != "noindex" ||
+		!strings.Contains(got.Get("Content-Security-Policy"), "frame-ancestors 'none'") || got.Get("Set-Cookie") != "" {
 		t.Errorf("%d %v", w.Code, got)
 	}
 	q := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
@@ -433,7 +463,9 @@ func TestThePublicSide(t *testing.T) {
 	if w := h.asked(t, "/api/v2/summary.json"); w.Header().Get("Access-Control-Allow-Origin") != "*" || !json.Valid(w.Body.Bytes()) {
 		t.Errorf("%v %s", w.Header(), w.Body)
 	}
-	for path, code := range map[string]int{"/components/node-2": http.StatusMovedPermanently, "/components/node-9/": http.StatusNotFound, "/nothing": http.StatusNotFound, "/metrics": http.StatusNotFound, "/-/ready": http.StatusNotFound, "//evil.example/": http.StatusTemporaryRedirect} {
+	for path, code := range map[string]int{"/components/node-2": http.StatusMovedPermanently, "/components/node-9/": http.StatusNotFound,
+		"/nothing": http.StatusNotFound, "/metrics": http.StatusNotFound, "/-/ready": http.StatusNotFound,
+		"//evil.example/": http.StatusTemporaryRedirect} {
 		w := h.asked(t, path)
 		if to := w.Header().Get("Location"); w.Code != code || strings.HasPrefix(to, "//") || strings.Contains(to, ":") {
 			t.Errorf("%s: %d to %q, want %d", path, w.Code, to, code)
@@ -478,7 +510,8 @@ func TestTheExampleConfiguration(t *testing.T) {
 		}
 	}
 	began, ended := time.Now().Add(-48*time.Hour), time.Now().Add(-48*time.Hour+2*time.Minute)
-	id := ref(must(t, file, "incident", "create", "--title", "VPS - RL1 Node 2: I/O storm", "--component", "rl1-node2=major", "--started", began.Format(time.RFC3339), "No packets returned by host"))
+	id := ref(must(t, file, "incident", "create", "--title", "VPS - RL1 Node 2: I/O storm", "--component", "rl1-node2=major", "--started",
+		began.Format(time.RFC3339), "No packets returned by host"))
 	must(t, file, "incident", "update", id, "--status", "resolved", "--at", ended.Format(time.RFC3339), "All VMs back up.")
 	path := filepath.Join(t.TempDir(), "postmortem.md")
 	if err := os.WriteFile(path, []byte("This server was the only one still using krbd.\n\n## Timeline\n\n## Impact\n\n## Root cause\n\n## Resolution\n\n## Preventive measures\n\n- All nodes on `layer3+4`.\n"), 0o600); err != nil {
@@ -486,12 +519,17 @@ func TestTheExampleConfiguration(t *testing.T) {
 	}
 	must(t, file, "postmortem", "write", id, path)
 	must(t, file, "postmortem", "publish", id)
-	must(t, file, "maintenance", "create", "--title", "VPS - RL1: migrate from krbd to QEMU librbd", "--from", time.Now().Add(time.Hour).Format(time.RFC3339), "--until", time.Now().Add(2*time.Hour).Format(time.RFC3339), "--component", "rl1-node2", "--no-impact", "VMs will be live-migrated. No downtime.")
+	must(t, file, "maintenance", "create", "--title", "VPS - RL1: migrate from krbd to QEMU librbd", "--from",
+		time.Now().Add(time.Hour).Format(time.RFC3339), "--until", time.Now().Add(2*time.Hour).Format(time.RFC3339), "--component",
+		"rl1-node2", "--no-impact", "VMs will be live-migrated. No downtime.")
 	body := h.asked(t, "/").Body.String()
 	for what, want := range map[string]string{
-		"overall state": "<h1>All systems operational</h1>", "uptime of the page": "<strong>99.998 %</strong> uptime over 90 days", "latest post-mortem": "Latest post-mortem", "its sections": "<h3>Preventive measures</h3>",
-		"maintenance": "migrate from krbd to QEMU librbd", "no downtime": "no downtime expected", "past incidents": "Past incidents", "its text": "All VMs back up.", "a component's uptime": `99.998 %</span> uptime`,
-		"where help is": "Issue not listed here?", "the footer": "Automated health checks run every 30 seconds.", "a description of a group": "Stockholm data centre", "a description of a component": "High-performance compute",
+		"overall state": "<h1>All systems operational</h1>", "uptime of the page": "<strong>99.998 %</strong> uptime over 90 days",
+		"latest post-mortem": "Latest post-mortem", "its sections": "<h3>Preventive measures</h3>",
+		"maintenance": "migrate from krbd to QEMU librbd", "no downtime": "no downtime expected", "past incidents": "Past incidents",
+		"its text": "All VMs back up.", "a component's uptime": `99.998 %</span> uptime`,
+		"where help is": "Issue not listed here?", "the footer": "Automated health checks run every 30 seconds.",
+		"a description of a group": "Stockholm data centre", "a description of a component": "High-performance compute",
 	} {
 		if !strings.Contains(body, want) {
 			t.Errorf("%s: %q is missing", what, want)

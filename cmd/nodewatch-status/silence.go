@@ -45,14 +45,16 @@ func (h *hub) findSilent(ctx context.Context) error {
 
 // lookForSilent returns the latest report of each node, the silences to record, and the
 // number of nodes in each phase.
-func lookForSilent(ctx context.Context, tx *store.Tx, now time.Time) (heard []store.LastReport, silent []presence.Silence, n phases, err error) {
+func lookForSilent(ctx context.Context, tx *store.Tx, now time.Time) (heard []store.LastReport, silent []presence.Silence, n phases,
+	err error) {
 	if heard, err = tx.LastReports(ctx); err != nil {
 		return nil, nil, nil, err
 	}
 	nodes := make([]presence.Node, len(heard))
 	oldest := now
 	for i, x := range heard {
-		nodes[i] = presence.Node{Site: x.Site, Arrived: x.Arrived, Interval: x.Interval, TTL: x.TTL, Stopped: x.Stopped, Recorded: x.Silence}
+		nodes[i] = presence.Node{Site: x.Site, Arrived: x.Arrived, Interval: x.Interval, TTL: x.TTL, Stopped: x.Stopped,
+			Recorded: x.Silence}
 		if x.Arrived.Before(oldest) {
 			oldest = x.Arrived
 		}

@@ -55,7 +55,8 @@ func TestASilentNodeOnThePublicPage(t *testing.T) {
 	tell := func(seq uint64, status report.Impact, since time.Time, list ...native.Transition) {
 		t.Helper()
 		b := native.Body{
-			Schema: native.Schema, Node: native.Node{ID: "rl1/node2", Name: "node2", Site: "rl1"}, Seq: seq, SentAt: now, Interval: 30, TTL: 100, Status: status,
+			Schema: native.Schema, Node: native.Node{ID: "rl1/node2", Name: "node2", Site: "rl1"}, Seq: seq, SentAt: now, Interval: 30,
+			TTL: 100, Status: status,
 			Agent:      native.Agent{Version: "1.2.3", Boot: "b1", Started: noon.Add(-time.Hour)},
 			Components: []native.Component{{ID: "storage", Status: status, State: report.Seen, Since: since, Summary: "storage"}},
 			Findings:   []report.Finding{}, Transitions: append([]native.Transition{}, list...),

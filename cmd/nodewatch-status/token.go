@@ -68,7 +68,8 @@ func (p program) tokenList(app *kingpin.Application) (*kingpin.CmdClause, func(c
 			if !k.Used.IsZero() {
 				used = k.Used.Format(time.RFC3339)
 			}
-			fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", k.ID, k.Kind, k.Subject, state, used, k.Created.Format(time.RFC3339), k.CreatedBy, k.Label)
+			fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", k.ID, k.Kind, k.Subject, state, used, k.Created.Format(time.RFC3339),
+				k.CreatedBy, k.Label)
 		}
 		if err := w.Flush(); err != nil {
 			return exitFailure

@@ -58,13 +58,15 @@ func TestCephChildIsAskedForThisNodesImages(t *testing.T) {
 		raw, _ := os.ReadFile(asked) // a missing file is detected below
 		request <- raw
 	}()
-	c := fakeChild(t, `cat > `+asked+`; echo '{"fsid":"33b862db-5e43-43fb-927c-e4b2e2132a65","health":{"status":"HEALTH_OK"}}'`, judge.View{Snapshot: s})
+	c := fakeChild(t, `cat > `+asked+`; echo '{"fsid":"33b862db-5e43-43fb-927c-e4b2e2132a65","health":{"status":"HEALTH_OK"}}'`,
+		judge.View{Snapshot: s})
 	got, err := c.read(t.Context())
 	if err != nil || got.Health.Status != "HEALTH_OK" {
 		t.Fatalf("got %+v, %v", got, err)
 	}
 	raw := <-request
-	for _, want := range []string{`"addrs":["192.0.2.12"]`, `"name":"vm-101-disk-0"`, `"name":"vm-102-disk-0"`, `"name":"client.nodewatch"`} {
+	for _, want := range []string{`"addrs":["192.0.2.12"]`, `"name":"vm-101-disk-0"`, `"name":"vm-102-disk-0"`,
+		`"name":"client.nodewatch"`} {
 		if !strings.Contains(string(raw), want) {
 			t.Errorf("the child was not told %s in %s", want, raw)
 		}

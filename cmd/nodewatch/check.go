@@ -88,7 +88,8 @@ func (c *checker) print(v judge.View, oneShot bool) int {
 		style := c.style(c.color)
 		fmt.Fprint(c.out, page.Text(v, style))
 		if oneShot {
-			fmt.Fprint(c.out, "\n"+page.Paragraph(noDaemon+" Based on two samples one second apart: how long a problem has lasted is unknown.", style))
+			fmt.Fprint(c.out, "\n"+page.Paragraph(noDaemon+
+				" Based on two samples one second apart: how long a problem has lasted is unknown.", style))
 		}
 	}
 	return page.ExitCode(v.Report)

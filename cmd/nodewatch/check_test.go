@@ -17,7 +17,8 @@ import (
 // If an address is given, only that address is queried.
 func TestAnAddressThatIsGivenIsTheOnlyOne(t *testing.T) {
 	url := "http://" + free(t)
-	for output, want := range map[string]string{"text": "connection refused", "json": `{"error":`, "nagios": "NODEWATCH UNKNOWN - " + url + ": "} {
+	for output, want := range map[string]string{"text": "connection refused", "json": `{"error":`,
+		"nagios": "NODEWATCH UNKNOWN - " + url + ": "} {
 		code, out, errs := called(t, "check", "--url", url, "-o", output)
 		if code != exitUnknown || !strings.Contains(out+errs, want) || strings.Count(out+errs, "\n") != 1 {
 			t.Errorf("%s: exit %d\n%s%s", output, code, out, errs)
@@ -28,20 +29,23 @@ func TestAnAddressThatIsGivenIsTheOnlyOne(t *testing.T) {
 			t.Errorf("%s: exit %d\n%s%s", wrong, code, out, errs)
 		}
 	}
-	if code, _, errs := called(t, "check", "--url", url, "--one-shot"); code != exitCritical || !strings.Contains(errs, "exclude each other") {
+	if code, _, errs := called(t, "check", "--url", url, "--one-shot"); code != exitCritical ||
+		!strings.Contains(errs, "exclude each other") {
 		t.Errorf("exit %d: %s", code, errs)
 	}
 }
 
 func TestTimeoutsAreSeconds(t *testing.T) {
-	for text, want := range map[string]time.Duration{"10": 10 * time.Second, "1.5": 1500 * time.Millisecond, "1m": time.Minute, "250ms": 250 * time.Millisecond, "0": 0, "-3": 0, "soon": 0, "": 0, "2h": 0, "NaN": 0, "1e9": 0} {
+	for text, want := range map[string]time.Duration{"10": 10 * time.Second, "1.5": 1500 * time.Millisecond, "1m": time.Minute,
+		"250ms": 250 * time.Millisecond, "0": 0, "-3": 0, "soon": 0, "": 0, "2h": 0, "NaN": 0, "1e9": 0} {
 		var s seconds
 		err := s.Set(text)
 		if time.Duration(s) != want || (err == nil) != (want > 0) {
 			t.Errorf("%q: %s, %v; want %s", text, time.Duration(s), err, want)
 		}
 	}
-	if code, _, errs := called(t, "check", "-t", "10", "--url", "http://"+free(t)); code != exitUnknown || !strings.Contains(errs, "refused") {
+	if code, _, errs := called(t, "check", "-t", "10", "--url", "http://"+free(t)); code != exitUnknown ||
+		!strings.Contains(errs, "refused") {
 		t.Errorf("exit %d: %s", code, errs)
 	}
 }
@@ -71,7 +75,8 @@ func TestCheckTrustsAPrivateAuthority(t *testing.T) {
 		t.Errorf("exit %d\n%s%s", code, out, errs)
 	}
 	put(t, ca, "rubbish")
-	if code, _, errs := patiently(t, "check", "--url", s.URL, "--ca-file", ca); code != exitUnknown || !strings.Contains(errs, "contains no PEM certificate") {
+	if code, _, errs := patiently(t, "check", "--url", s.URL, "--ca-file", ca); code != exitUnknown ||
+		!strings.Contains(errs, "contains no PEM certificate") {
 		t.Errorf("exit %d: %s", code, errs)
 	}
 }
@@ -102,14 +107,16 @@ func TestCommandsFindTheDaemon(t *testing.T) {
 		t.Fatal(err)
 	}
 	var p presence
-	if err := json.Unmarshal(raw, &p); err != nil || p.PID != os.Getpid() || len(p.Addresses) != 1 || p.Addresses[0] != url+"/" || p.State != state || p.Config != file {
+	if err := json.Unmarshal(raw, &p); err != nil || p.PID != os.Getpid() || len(p.Addresses) != 1 || p.Addresses[0] != url+"/" ||
+		p.State != state || p.Config != file {
 		t.Errorf("%v: %s", err, raw)
 	}
 
 	// Overrides are written to the daemon's state directory, and its effective rules
 	// are shown.
 	if code, out, errs := called(t, "maintenance", "start", "--for", "1h", "--reason", "new NIC"); !strings.Contains(out, "new NIC") ||
-		(code != exitOK || !strings.Contains(out, "The daemon has applied it.")) && (code != exitWarning || !strings.Contains(errs, "did not apply it within")) { // this happens on a busy machine
+		(code != exitOK || !strings.Contains(out, "The daemon has applied it.")) &&
+			(code != exitWarning || !strings.Contains(errs, "did not apply it within")) { // this happens on a busy machine
 		t.Errorf("exit %d\n%s%s", code, out, errs)
 	}
 	for late := time.Now().Add(patience); ; {
@@ -126,7 +133,8 @@ func TestCommandsFindTheDaemon(t *testing.T) {
 			t.Errorf("%s: exit %d\n%s%s", command, code, out, errs)
 		}
 		var list struct{ Node string }
-		if code, out, errs := patiently(t, command, "-o", "json"); code != exitOK || json.Unmarshal([]byte(out), &list) != nil || list.Node != "node7" {
+		if code, out, errs := patiently(t, command, "-o", "json"); code != exitOK || json.Unmarshal([]byte(out), &list) != nil ||
+			list.Node != "node7" {
 			t.Errorf("%s: exit %d\n%s%s", command, code, out, errs)
 		}
 	}
@@ -222,7 +230,8 @@ func TestOnlyDirectoriesOfTheOwnerAreBelieved(t *testing.T) {
 
 func TestHowThePageIsReachedFromHere(t *testing.T) {
 	for address, want := range map[string]string{
-		"http://0.0.0.0:10090/": "http://127.0.0.1:10090/", "https://[::]:1/": "https://[::1]:1/", "http://192.0.2.7:1/": "http://192.0.2.7:1/", "http://node2:1": "http://node2:1",
+		"http://0.0.0.0:10090/": "http://127.0.0.1:10090/", "https://[::]:1/": "https://[::1]:1/",
+		"http://192.0.2.7:1/": "http://192.0.2.7:1/", "http://node2:1": "http://node2:1",
 	} {
 		if got := reachable(address); got != want {
 			t.Errorf("%s: %s, want %s", address, got, want)

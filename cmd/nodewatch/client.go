@@ -155,7 +155,8 @@ func newEndpoint(address string, secured *tls.Config) endpoint {
 	if u, err := url.Parse(address); err == nil {
 		name = u.Redacted()
 	}
-	return endpoint{url: strings.TrimSuffix(address, "/"), name: strings.TrimSuffix(name, "/"), client: asks(&http.Transport{TLSClientConfig: secured})}
+	return endpoint{url: strings.TrimSuffix(address, "/"), name: strings.TrimSuffix(name, "/"),
+		client: asks(&http.Transport{TLSClientConfig: secured})}
 }
 
 // socketEndpoint returns the endpoint for a socket of this machine.
@@ -169,7 +170,10 @@ func socketEndpoint(name string) endpoint {
 
 func asks(t *http.Transport) *http.Client {
 	t.DisableKeepAlives = true // no proxy is used, whatever the environment contains
-	return &http.Client{Transport: t, CheckRedirect: func(*http.Request, []*http.Request) error { return errors.New("the daemon does not redirect") }}
+	return &http.Client{Transport: t, CheckRedirect: func(*http.Request,
+		[]*http.Request) error {
+		return errors.New("the daemon does not redirect")
+	}}
 }
 
 // another reports whether another endpoint is to be tried after the error: this one

@@ -29,7 +29,8 @@ func TestDaemonWithCluster(t *testing.T) {
 
 	d := startWatching(t, c, dir, keyring, 10)
 	d.until("the cluster is seen", node.SourceCeph, "ok")
-	d.says(`nodewatch_cluster_health{status="HEALTH_OK"} 1`, "nodewatch_cluster_osds 1", "nodewatch_cluster_osds_up 1", "nodewatch_cluster_osds_in 1",
+	d.says(`nodewatch_cluster_health{status="HEALTH_OK"} 1`, "nodewatch_cluster_osds 1", "nodewatch_cluster_osds_up 1",
+		"nodewatch_cluster_osds_in 1",
 		"nodewatch_cluster_slow_daemons 0", "nodewatch_cluster_blocklist_entries 0", `nodewatch_cluster_scrubs{depth="deep"} 0`)
 
 	c.Ceph("osd", "set", "noout")

@@ -53,7 +53,8 @@ const maxEnding = 200
 
 func newConnLimit(most int) *connLimit {
 	return &connLimit{most: most, open: map[*conn]struct{}{}, closed: prometheus.NewCounter(prometheus.CounterOpts{
-		Name: "nodewatch_http_connections_shed_total", Help: "Number of connections closed because there were more than --web.max-connections.",
+		Name: "nodewatch_http_connections_shed_total",
+		Help: "Number of connections closed because there were more than --web.max-connections.",
 	})}
 }
 

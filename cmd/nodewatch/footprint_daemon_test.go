@@ -67,7 +67,8 @@ func startDaemon(b testing.TB, binary string, n *namespace, env ...string) *chil
 		b.Fatal(err)
 	}
 	d := &child{process: process(cmd.Process.Pid), url: pageURL.FindString(line)}
-	d.client = &http.Client{Transport: &http.Transport{DialContext: func(_ context.Context, network, address string) (c net.Conn, err error) {
+	d.client = &http.Client{Transport: &http.Transport{DialContext: func(_ context.Context, network, address string) (c net.Conn,
+		err error) {
 		err = n.do(func() error {
 			c, err = net.Dial(network, address)
 			return err

@@ -75,7 +75,8 @@ func (l *floodLog) flood(t testing.TB, d *child, amid func()) (lost uint64) {
 	others, read := after.seq-before.seq-floodLines, after.records-before.records
 	lost = after.lost - before.lost
 	faults := after.faults - before.faults
-	t.Logf("%d lines in %s and %d of others: %d read, %d lost; %d faults", floodLines, wrote.Round(time.Millisecond), others, read, lost, faults)
+	t.Logf("%d lines in %s and %d of others: %d read, %d lost; %d faults", floodLines, wrote.Round(time.Millisecond), others, read,
+		lost, faults)
 	if read+lost != floodLines+others {
 		t.Errorf("got %d read and %d lost, want %d in all", read, lost, floodLines+others)
 	}

@@ -89,7 +89,8 @@ func (l *floodLog) settled(t testing.TB, d *child) logState {
 		}
 		d.waitForVerdict(t)
 		if text := string(d.get(t, "/metrics")); !l.news(t) {
-			return logState{l.last, counterOf(t, text, "nodewatch_kmsg_records_total"), counterOf(t, text, "nodewatch_kmsg_lost_records_total"),
+			return logState{l.last, counterOf(t, text, "nodewatch_kmsg_records_total"),
+				counterOf(t, text, "nodewatch_kmsg_lost_records_total"),
 				counterOf(t, text, `nodewatch_kmsg_events_total{class="crc-fault"}`)}
 		}
 	}

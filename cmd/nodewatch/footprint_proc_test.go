@@ -17,7 +17,8 @@ const (
 
 // proc creates the host's files as on this machine, and its processes.
 func (h *hypervisor) proc(b testing.TB) {
-	for _, name := range []string{"sys/kernel/osrelease", "sys/kernel/random/boot_id", "version", "net/softnet_stat", "pressure/cpu", "pressure/memory", "self/mounts"} {
+	for _, name := range []string{"sys/kernel/osrelease", "sys/kernel/random/boot_id", "version", "net/softnet_stat", "pressure/cpu",
+		"pressure/memory", "self/mounts"} {
 		if raw, err := os.ReadFile("/proc/" + name); err == nil {
 			h.file(b, "proc/"+name, string(raw))
 		} else {
@@ -54,14 +55,16 @@ func (h *hypervisor) qemu(b testing.TB, i int) {
 	h.process(b, pid, "kvm", fmt.Sprintf("0::/qemu.slice/%d.scope\n", vm), state, qemuThreads)
 	args := []string{
 		"/usr/bin/kvm", "-id", fmt.Sprint(vm), "-name", fmt.Sprintf("vm%d,debug-threads=on", vm), "-no-shutdown",
-		"-chardev", fmt.Sprintf("socket,id=qmp,path=/var/run/qemu-server/%d.qmp,server=on,wait=off", vm), "-mon", "chardev=qmp,mode=control",
+		"-chardev", fmt.Sprintf("socket,id=qmp,path=/var/run/qemu-server/%d.qmp,server=on,wait=off", vm), "-mon",
+		"chardev=qmp,mode=control",
 		"-pidfile", fmt.Sprintf("/var/run/qemu-server/%d.pid", vm), "-daemonize", "-smp", "4,sockets=1,cores=4,maxcpus=4", "-nodefaults",
 		"-cpu", "host,+kvm_pv_eoi,+kvm_pv_unhalt", "-m", "8192", "-device", "virtio-scsi-pci,id=scsihw0,bus=pci.0,addr=0x5",
 	}
 	h.link(b, fmt.Sprintf("proc/%d/fd/0", pid), "/dev/null")
 	for n, id := 0, i; id < h.disks; n, id = n+1, id+h.guests {
 		args = append(args,
-			"-drive", fmt.Sprintf("file=/dev/rbd-pve/%s/rbd/%s,if=none,id=drive-scsi%d,cache=none,aio=io_uring,format=raw,detect-zeroes=on", hostFSID, h.image(id), n),
+			"-drive", fmt.Sprintf("file=/dev/rbd-pve/%s/rbd/%s,if=none,id=drive-scsi%d,cache=none,aio=io_uring,format=raw,detect-zeroes=on",
+				hostFSID, h.image(id), n),
 			"-device", fmt.Sprintf("scsi-hd,bus=scsihw0.0,scsi-id=%d,drive=drive-scsi%[1]d,id=scsi%[1]d,bootindex=100", n))
 		h.link(b, fmt.Sprintf("proc/%d/fd/%d", pid, 20+n), fmt.Sprintf("/dev/rbd%d", id))
 	}

@@ -10,7 +10,8 @@ import (
 
 var (
 	footprintTime   = flag.Duration("footprint", time.Minute, "how long BenchmarkFootprint watches the daemon, at each size")
-	footprintBinary = flag.String("nodewatch", "", "the nodewatch that BenchmarkFootprint and BenchmarkFlood run; default: one that they build")
+	footprintBinary = flag.String("nodewatch", "",
+		"the nodewatch that BenchmarkFootprint and BenchmarkFlood run; default: one that they build")
 )
 
 // Prometheus scrapes every 15 s, and the page is requested now and then.

@@ -35,7 +35,8 @@ func newHoldable(t *testing.T) *holdable {
 		t.Skip("holding an exec needs root: fanotify's permission events")
 	}
 	dir := t.TempDir()
-	d := &holdable{t: t, binary: filepath.Join(dir, "nodewatch"), cluster: filepath.Join(dir, "cluster"), reporter: filepath.Join(dir, "reporter")}
+	d := &holdable{t: t, binary: filepath.Join(dir, "nodewatch"), cluster: filepath.Join(dir, "cluster"),
+		reporter: filepath.Join(dir, "reporter")}
 	self, err := os.ReadFile("/proc/self/exe")
 	if err != nil {
 		t.Fatal(err)
@@ -76,8 +77,10 @@ func newHoldable(t *testing.T) *holdable {
 	// The shell executes the daemon, not this process: Go's vfork would block on an exec
 	// that only this process can release, and a garbage collection would wait for the
 	// vfork.
-	d.cmd = exec.Command("/bin/sh", "-c", `read -r go && exec "$0" "$@"`, d.binary, "run", "--web.listen-address", "127.0.0.1:0", "--config.file", file)
-	d.cmd.Env = append(os.Environ(), asDaemon+"=1", "NOTIFY_SOCKET="+socket, "WATCHDOG_USEC=3000000", "NODEWATCH_TEST_ROOT="+h.root, "RUNTIME_DIRECTORY="+dir)
+	d.cmd = exec.Command("/bin/sh", "-c", `read -r go && exec "$0" "$@"`, d.binary, "run", "--web.listen-address", "127.0.0.1:0",
+		"--config.file", file)
+	d.cmd.Env = append(os.Environ(), asDaemon+"=1", "NOTIFY_SOCKET="+socket, "WATCHDOG_USEC=3000000", "NODEWATCH_TEST_ROOT="+h.root,
+		"RUNTIME_DIRECTORY="+dir)
 	return d
 }
 

@@ -17,7 +17,8 @@ import (
 
 var hostileMany = flag.Int("hostile-clients", 4000, "how many clients TestHostileClients has")
 
-var hostileRun = flag.Bool("hostile", false, "run TestHostileClients: thousands of clients against the daemon as it is shipped, and what it costs")
+var hostileRun = flag.Bool("hostile", false,
+	"run TestHostileClients: thousands of clients against the daemon as it is shipped, and what it costs")
 
 // The limits that TestHostileClients guarantees.
 const (
@@ -143,6 +144,7 @@ func attack(t *testing.T, d process, url string, n int, name, text string) {
 	fmt.Printf("ROW | %d %s | %.1f s | %.1f MiB | %d ms | %d ms\n", n, name, took.Seconds(), peak-rest,
 		slowest["/metrics"].Milliseconds(), slowest["/-/healthy"].Milliseconds())
 	if took > shedWithin || peak-rest > hostileMemory || max(slowest["/metrics"], slowest["/-/healthy"]) > answersWithin {
-		t.Errorf("%s: shed after %s, %.1f MiB, slowest answers %v; want at most %s, %d MiB, %s", name, took, peak-rest, slowest, shedWithin, hostileMemory, answersWithin)
+		t.Errorf("%s: shed after %s, %.1f MiB, slowest answers %v; want at most %s, %d MiB, %s", name, took, peak-rest, slowest, shedWithin,
+			hostileMemory, answersWithin)
 	}
 }

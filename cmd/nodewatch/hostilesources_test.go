@@ -166,9 +166,11 @@ func TestHostileSources(t *testing.T) {
 			return fmt.Sprintf("libvirt: {off: true}\novs: {socket: %s}\nceph: {off: true}\n", silentSocket(t, "db.sock"))
 		}},
 		{"all of these", func(*hypervisor) []string {
-			return []string{"proc", "sys/devices/rbd/0", "sys/devices/rbd/0/block/rbd0", fmt.Sprintf("sys/kernel/debug/ceph/%s.client%d", hostFSID, hostClient)}
+			return []string{"proc", "sys/devices/rbd/0", "sys/devices/rbd/0/block/rbd0",
+				fmt.Sprintf("sys/kernel/debug/ceph/%s.client%d", hostFSID, hostClient)}
 		}, func(t *testing.T) string {
-			return fmt.Sprintf("libvirt: {sockets: [%s]}\novs: {socket: %s}\nceph: {off: true}\n", silentSocket(t, "libvirt-sock-ro"), silentSocket(t, "db.sock"))
+			return fmt.Sprintf("libvirt: {sockets: [%s]}\novs: {socket: %s}\nceph: {off: true}\n", silentSocket(t, "libvirt-sock-ro"),
+				silentSocket(t, "db.sock"))
 		}},
 	}
 	for _, r := range rows {
@@ -264,7 +266,8 @@ func TestHostileState(t *testing.T) {
 		t.Run(r.name, func(t *testing.T) {
 			h := hypervisor{name: "hostile", disks: 4, guests: 4, sessions: 6}
 			h.build(t)
-			d := startHostile(t, binary, h.root, "libvirt: {off: true}\novs: {off: true}\nceph: {off: true}\nstate_directory: "+r.dir(t)+"\n")
+			d := startHostile(t, binary, h.root, "libvirt: {off: true}\novs: {off: true}\nceph: {off: true}\nstate_directory: "+
+				r.dir(t)+"\n")
 			d.until("/api/v1/report", r.says)
 			d.measure(r.name)
 		})

@@ -132,7 +132,8 @@ func (c *ruleCoverage) check(t *testing.T, files int) {
 	}
 	for _, r := range all.Rules() {
 		if !c.raised[r.ID] || !c.quiet[r.ID] {
-			t.Errorf("%s: an incident raises it: %v; in one it is not raised though its sources see: %v", r.ID, c.raised[r.ID], c.quiet[r.ID])
+			t.Errorf("%s: an incident raises it: %v; in one it is not raised though its sources see: %v", r.ID, c.raised[r.ID],
+				c.quiet[r.ID])
 		}
 	}
 }

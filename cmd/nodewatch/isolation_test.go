@@ -56,7 +56,8 @@ func TestReportersThatHangDelayNobody(t *testing.T) {
 		told <- struct{}{}
 	})
 	token := reporttest.Secret(t, strings.Repeat("k", 32))
-	file, _ := configured(t, fmt.Sprintf("reporters:\n  - {name: hub, native: {url: %q, token_file: %q}}", hubURL, token)+fmt.Sprintf(hostile, url, token))
+	file, _ := configured(t, fmt.Sprintf("reporters:\n  - {name: hub, native: {url: %q, token_file: %q}}", hubURL, token)+
+		fmt.Sprintf(hostile, url, token))
 	post, reporters := posted(t, file)
 
 	began := time.Now()
@@ -107,7 +108,8 @@ func TestReportersThatHangDelayNobody(t *testing.T) {
 func stormy(began time.Time, n uint64) report.Report {
 	f := report.Finding{
 		Rule: "krbd-retry-storm", Component: "storage", Severity: report.Critical, Impact: report.MajorOutage, State: report.Seen,
-		Since: began, LevelSince: began, LastSeen: time.Now(), Summary: "a storm", Evidence: []report.Evidence{}, Against: []report.Evidence{}, Advice: []report.Advice{},
+		Since: began, LevelSince: began, LastSeen: time.Now(), Summary: "a storm", Evidence: []report.Evidence{},
+		Against: []report.Evidence{}, Advice: []report.Advice{},
 	}
 	r := report.Report{
 		Node: "node2", Site: "rl1", At: time.Now(), Started: began, Version: "test", Status: report.MajorOutage,
@@ -115,7 +117,8 @@ func stormy(began time.Time, n uint64) report.Report {
 		Findings:   []report.Finding{f}, Sources: []report.SourceState{},
 	}
 	for i := uint64(1); i <= n; i++ {
-		r.Transitions = append(r.Transitions, report.Transition{N: i, At: began, Rule: f.Rule, Component: "storage", From: "clear", To: "critical", Impact: f.Impact, State: f.State, Summary: f.Summary})
+		r.Transitions = append(r.Transitions, report.Transition{N: i, At: began, Rule: f.Rule, Component: "storage", From: "clear",
+			To: "critical", Impact: f.Impact, State: f.State, Summary: f.Summary})
 	}
 	return r
 }

@@ -69,7 +69,8 @@ func (k *stateKeeper) view(v judge.View) {
 	if k.saved.IsZero() {
 		k.saved, k.last = v.Now, in // no state yet other than what was read
 	}
-	changed := (in == nil) != (k.last == nil) || in != nil && (!in.Begin.Equal(k.last.Begin) || !in.End.Equal(k.last.End) || in.Peak != k.last.Peak)
+	changed := (in == nil) != (k.last == nil) || in != nil && (!in.Begin.Equal(k.last.Begin) || !in.End.Equal(k.last.End) ||
+		in.Peak != k.last.Peak)
 	if !changed && v.Now.Sub(k.saved) < saveEvery {
 		return
 	}

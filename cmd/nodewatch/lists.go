@@ -106,7 +106,8 @@ func (p program) rulesCommand(app *kingpin.Application) (string, func(context.Co
 			if *l.url != "" {
 				return l.fail(exitUnknown, oneLine{err})
 			}
-			list, note = page.Rules(conf.Rules, buildinfo.Read().Version, nil), notLive(err)+" These are the rules as configured; which of them are raised is unknown."
+			list, note = page.Rules(conf.Rules, buildinfo.Read().Version, nil),
+				notLive(err)+" These are the rules as configured; which of them are raised is unknown."
 		}
 		if *id == "" {
 			return l.print(list, note)
@@ -136,7 +137,8 @@ func notLive(err error) string {
 }
 
 func (p program) silencesCommand(app *kingpin.Application) (string, func(context.Context) int) {
-	cmd := app.Command("silences", "List the current maintenance and the acknowledged findings. Queries the daemon; if none is running, reads the state directory.").Alias("wishes")
+	cmd := app.Command("silences",
+		"List the current maintenance and the acknowledged findings. Queries the daemon; if none is running, reads the state directory.").Alias("wishes")
 	l := p.lister(cmd)
 	return "silences", func(ctx context.Context) int {
 		conf, err := commandConfig(*l.file)
@@ -164,14 +166,17 @@ func (c *client) silences(ctx context.Context, conf config.Config) (list page.Si
 	if err != nil {
 		return list, "", err
 	}
-	return page.Silences(w, time.Now(), buildinfo.Read().Version, nil), notLive(asked) + " This is what " + stateDirectory(conf) + " holds.", nil
+	return page.Silences(w, time.Now(), buildinfo.Read().Version, nil),
+		notLive(asked) + " This is what " + stateDirectory(conf) + " holds.", nil
 }
 
 // sourceSpecs returns all sources, each with the reason why it may be unavailable.
 func sourceSpecs(c config.Config) []page.SourceSpec {
 	off := map[string]string{
-		node.SourceReporters: "no reporter is configured", node.SourceLauncher: "read only by the daemon", node.SourceStateDirectory: "read only by the daemon",
-		node.SourceOVS: "switched off by ovs.off", node.SourceLibvirt: "switched off by libvirt.off", node.SourceCeph: "switched off by ceph.off",
+		node.SourceReporters: "no reporter is configured", node.SourceLauncher: "read only by the daemon",
+		node.SourceStateDirectory: "read only by the daemon",
+		node.SourceOVS:            "switched off by ovs.off", node.SourceLibvirt: "switched off by libvirt.off",
+		node.SourceCeph: "switched off by ceph.off",
 	}
 	var list []page.SourceSpec
 	for _, l := range sourceEntries() {

@@ -68,13 +68,18 @@ func TestAckSaysWhatItDidAndRefusesWhatIsNot(t *testing.T) {
 		code     int
 		want     string
 	}{
-		"raised":              {nil, "nic-drops eth0 --until 1h --reason x", 0, "No longer pages: warning eth0 drops frames\nThe daemon has applied it.\n"},
-		"too severe":          {nil, "nic-drops eth1 --until 1h --reason x", 0, "nic-drops eth1 is critical and still pages: use --severity critical to acknowledge that severity.\n"},
-		"every subject":       {nil, "nic-drops --until 1h --severity critical --reason x", 0, "No longer pages: warning eth0 drops frames\nNo longer pages: critical eth1 drops frames\n"},
-		"not raised":          {nil, "bond-lacp --until 1h --reason x", 0, "It is not raised now.\n"},
-		"no such subject":     {nil, "nic-drops eth7 --until 1h --reason x", 2, "nic-drops is not raised on \"eth7\"; it is raised on eth0, eth1. Use --ahead"},
-		"of no subject":       {nil, "bond-lacp bond7 --until 1h --reason x", 2, "bond-lacp is not raised on \"bond7\"; it is not raised."},
-		"ahead":               {nil, "nic-drops eth7 --ahead --until 1h --reason x", 0, "Acknowledged nic-drops on eth7 up to severity warning until"},
+		"raised": {nil, "nic-drops eth0 --until 1h --reason x", 0,
+			"No longer pages: warning eth0 drops frames\nThe daemon has applied it.\n"},
+		"too severe": {nil, "nic-drops eth1 --until 1h --reason x", 0,
+			"nic-drops eth1 is critical and still pages: use --severity critical to acknowledge that severity.\n"},
+		"every subject": {nil, "nic-drops --until 1h --severity critical --reason x", 0,
+			"No longer pages: warning eth0 drops frames\nNo longer pages: critical eth1 drops frames\n"},
+		"not raised": {nil, "bond-lacp --until 1h --reason x", 0, "It is not raised now.\n"},
+		"no such subject": {nil, "nic-drops eth7 --until 1h --reason x", 2,
+			"nic-drops is not raised on \"eth7\"; it is raised on eth0, eth1. Use --ahead"},
+		"of no subject": {nil, "bond-lacp bond7 --until 1h --reason x", 2, "bond-lacp is not raised on \"bond7\"; it is not raised."},
+		"ahead": {nil, "nic-drops eth7 --ahead --until 1h --reason x", 0,
+			"Acknowledged nic-drops on eth7 up to severity warning until"},
 		"no such rule":        {nil, "nic-drop eth0 --until 1h --reason x", 2, "no active rule \"nic-drop\""},
 		"no incident":         {nil, "incident", 2, "there is no incident to acknowledge"},
 		"incident that lasts": {&report.Incident{Begin: time.Now()}, "incident", 2, "the incident is still in progress"},
@@ -103,7 +108,8 @@ func TestADaemonThatTakesNothingUpIsNamed(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "nodewatch.yml")
 	put(t, file, "state_directory: "+state+"\nweb: {listen: [\""+pretending(t, reported(nil), state, true)+"\"]}\n")
 	code, out, errs := called(t, "maintenance", "start", "--for", "1h", "--reason", "x", "--config.file", file)
-	if code != exitWarning || !strings.Contains(out, "Maintenance until") || !strings.Contains(errs, state+" has been changed, but the daemon did not apply it") {
+	if code != exitWarning || !strings.Contains(out, "Maintenance until") ||
+		!strings.Contains(errs, state+" has been changed, but the daemon did not apply it") {
 		t.Errorf("exit %d\n%s%s", code, out, errs)
 	}
 }
@@ -119,7 +125,8 @@ func TestListsWithoutADaemon(t *testing.T) {
 			t.Errorf("%s: exit %d\n%s%s", command, code, out, errs)
 		}
 		var list map[string]any
-		if code, out, errs := called(t, command, "--config.file", file, "-o", "json"); code != exitOK || json.Unmarshal([]byte(out), &list) != nil || list["live"] != false || errs != "" {
+		if code, out, errs := called(t, command, "--config.file", file, "-o", "json"); code != exitOK ||
+			json.Unmarshal([]byte(out), &list) != nil || list["live"] != false || errs != "" {
 			t.Errorf("%s: exit %d\n%s%s", command, code, out, errs)
 		}
 	}
@@ -143,11 +150,13 @@ func TestSourcesWithoutADaemonReadsThemOnce(t *testing.T) {
 	file, _ := configured(t, nowhere(t)+"ovs: {off: true}\n")
 	code, out, errs := called(t, "sources", "-t", "300", "--config.file", file, "-o", "json")
 	var list page.SourceList
-	if err := json.Unmarshal([]byte(out), &list); err != nil || code != exitOK || !list.OneShot || len(list.Sources) != len(sourceEntries()) {
+	if err := json.Unmarshal([]byte(out), &list); err != nil || code != exitOK || !list.OneShot ||
+		len(list.Sources) != len(sourceEntries()) {
 		t.Fatalf("exit %d, %v\n%s%s", code, err, out, errs)
 	}
 	for _, s := range list.Sources {
-		if s.Name == "ovs" && (s.State != "off" || s.Error != "switched off by ovs.off") || s.Name == "host" && (s.State != "seen" || !strings.Contains(s.Sees, "Linux ")) {
+		if s.Name == "ovs" && (s.State != "off" || s.Error != "switched off by ovs.off") || s.Name == "host" &&
+			(s.State != "seen" || !strings.Contains(s.Sees, "Linux ")) {
 			t.Errorf("got %+v", s)
 		}
 	}
@@ -173,7 +182,8 @@ func TestWidths(t *testing.T) {
 	if n, widest := lines(); n <= piped || widest > 60 {
 		t.Errorf("60 columns: %d lines of at most %d columns", n, widest)
 	}
-	if _, out, errs := called(t, "check", "--one-shot", "-t", "300", "--config.file", file, "--colour", "always"); !strings.Contains(out, "\x1b[") || !strings.Contains(errs, "--colour is deprecated; use --color") {
+	if _, out, errs := called(t, "check", "--one-shot", "-t", "300", "--config.file", file, "--colour", "always"); !strings.Contains(out,
+		"\x1b[") || !strings.Contains(errs, "--colour is deprecated; use --color") {
 		t.Errorf("the old name of --color: %q\n%s", errs, out)
 	}
 }

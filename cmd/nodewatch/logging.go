@@ -86,7 +86,8 @@ const (
 // limitedLog returns a logger for lines that clients can cause: lines beyond the
 // limit are omitted, and the next one contains their number.
 func limitedLog(log *slog.Logger) *slog.Logger {
-	return slog.New(&limitedHandler{Handler: log.Handler(), shared: &limitedLines{rate: rate.NewLimiter(rate.Every(clientLineEvery), clientLines)}})
+	return slog.New(&limitedHandler{Handler: log.Handler(), shared: &limitedLines{rate: rate.NewLimiter(rate.Every(clientLineEvery),
+		clientLines)}})
 }
 
 // A limitedHandler passes on as many records as its limit allows.

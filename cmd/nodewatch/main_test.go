@@ -59,7 +59,8 @@ func TestBadConfigurationStartsNothing(t *testing.T) {
 	}
 	for want, args := range map[int][]string{exitFailure: {"run", "--config.file", file}, exitCritical: {"check-config", file}} {
 		code, out, errs := called(t, args...)
-		if code != want || out != "" || strings.Count(errs, "\n") != 1 || !strings.Contains(errs, "nodewatch.yml:3: rules.kmsg-lost.window: \"soon\" is not allowed: must be a duration from 10s to 10m") {
+		if code != want || out != "" || strings.Count(errs, "\n") != 1 ||
+			!strings.Contains(errs, "nodewatch.yml:3: rules.kmsg-lost.window: \"soon\" is not allowed: must be a duration from 10s to 10m") {
 			t.Errorf("%v: got exit %d, %q, %q", args, code, out, errs)
 		}
 	}
@@ -168,7 +169,8 @@ func TestTheDaemonOnThisKernel(t *testing.T) {
 	if page := body(t, url+"/"); !strings.Contains(page, "<html") || !strings.Contains(page, `id="components"`) {
 		t.Errorf("got no page, or an empty one:\n%.300s", page)
 	}
-	if metrics := body(t, url+"/metrics"); !regexp.MustCompile(`(?m)^nodewatch_component_state\{`).MatchString(metrics) || !strings.Contains(metrics, metricReloadOK+" 1") {
+	if metrics := body(t, url+"/metrics"); !regexp.MustCompile(`(?m)^nodewatch_component_state\{`).MatchString(metrics) ||
+		!strings.Contains(metrics, metricReloadOK+" 1") {
 		t.Errorf("metrics are missing:\n%.500s", metrics)
 	}
 	if got := body(t, url+"/-/healthy"); got != "healthy\n" {

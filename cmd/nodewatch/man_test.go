@@ -23,7 +23,8 @@ import (
 func model(t *testing.T) *kingpin.ApplicationModel {
 	t.Helper()
 	code := 0
-	return program{in: strings.NewReader(""), out: &output{to: &bytes.Buffer{}}, err: &bytes.Buffer{}}.application(context.Background(), &code).Model()
+	return program{in: strings.NewReader(""), out: &output{to: &bytes.Buffer{}}, err: &bytes.Buffer{}}.application(context.Background(),
+		&code).Model()
 }
 
 func newPage(t *testing.T, name string, section int, about string) *manpage.Page {
@@ -63,7 +64,8 @@ metrics and a JSON API on 127.0.0.1:10090; the other commands find it automatica
 	p.Item("NO_COLOR", "", "If not empty, the output of check is not coloured.")
 	p.Section("files")
 	p.Item("/etc/nodewatch/nodewatch.yml", "", "The usual path of the configuration, which is optional; it is set in ARGS.")
-	p.Item("/etc/default/nodewatch, /etc/sysconfig/nodewatch", "", "ARGS: flags of nodewatch run under systemd, such as ARGS=\"--config.file=/etc/nodewatch/nodewatch.yml\".")
+	p.Item("/etc/default/nodewatch, /etc/sysconfig/nodewatch", "",
+		"ARGS: flags of nodewatch run under systemd, such as ARGS=\"--config.file=/etc/nodewatch/nodewatch.yml\".")
 	p.Item("/run/nodewatch/nodewatch.sock", "", "The page and the API, for root and the group nodewatch.")
 	p.Item("/run/nodewatch/daemon.json", "", "The daemon's address, for other commands.")
 	p.Item("/var/lib/nodewatch", "", "State: maintenance, acknowledged findings, usual latencies, and the reporters' state.")
@@ -121,7 +123,8 @@ func configurationPage(t *testing.T) string {
 		case strings.HasPrefix(line, "| ") && table == "field": // field, default, description
 			p.Item(cells[0], "", sentence(cells[2])+" Default: "+cells[1]+".")
 		case strings.HasPrefix(line, "| ") && table == "backend":
-			p.Item(cells[0], "", fmt.Sprintf("%s Default of every: %s, deadline: %s, silenced: %s.", sentence(cells[4]), cells[1], cells[2], cells[3]))
+			p.Item(cells[0], "", fmt.Sprintf("%s Default of every: %s, deadline: %s, silenced: %s.", sentence(cells[4]), cells[1],
+				cells[2], cells[3]))
 		case strings.HasPrefix(line, "| "): // rule, threshold, default, allowed values, description
 			p.Item("rules."+cells[0]+"."+cells[1], "", sentence(cells[4])+" Default: "+cells[2]+"; "+cells[3]+".")
 		case line == "":
@@ -200,13 +203,16 @@ func TestManPagesAreValid(t *testing.T) {
 		section := filepath.Ext(page)[1:]
 		installFile(t, filepath.Join(tree, "man"+section, filepath.Base(page)), raw, 0o644)
 	}
-	index := exec.Command("sh", "-c", `if command -v makewhatis >/dev/null; then exec makewhatis "$1"; else exec /usr/sbin/makewhatis "$1"; fi`, "sh", tree)
+	index := exec.Command("sh", "-c",
+		`if command -v makewhatis >/dev/null; then exec makewhatis "$1"; else exec /usr/sbin/makewhatis "$1"; fi`, "sh", tree)
 	if out, err := index.CombinedOutput(); err != nil || len(out) > 0 {
 		t.Fatalf("makewhatis: %v\n%s", err, out)
 	}
 	for _, page := range pages {
 		name := strings.TrimSuffix(filepath.Base(page), filepath.Ext(page))
-		out, err := exec.Command("sh", "-c", `PATH=$PATH:/usr/sbin; if command -v mwhatis >/dev/null; then w=mwhatis; else w=whatis; fi; exec $w -M "$1" "$2"`, "sh", tree, name).CombinedOutput()
+		out, err := exec.Command("sh", "-c",
+			`PATH=$PATH:/usr/sbin; if command -v mwhatis >/dev/null; then w=mwhatis; else w=whatis; fi; exec $w -M "$1" "$2"`, "sh", tree,
+			name).CombinedOutput()
 		if err != nil || !strings.HasPrefix(string(out), name+"(") || !strings.Contains(string(out), " - ") {
 			t.Errorf("whatis %s: %v\n%s", name, err, out)
 		}

@@ -62,11 +62,13 @@ func TestReadyComesInTheEndAndSaysWhatIsMissing(t *testing.T) {
 		t.Error(diff)
 	}
 	n.late()
-	if diff := cmp.Diff([]string{"READY=1\nSTATUS=cannot listen on 127.0.0.1:10090 (address in use), retrying; " + notYet}, since()); diff != "" {
+	if diff := cmp.Diff([]string{"READY=1\nSTATUS=cannot listen on 127.0.0.1:10090 (address in use), retrying; " + notYet},
+		since()); diff != "" {
 		t.Error(diff)
 	}
 	n.view(viewOf(report.Finding{Rule: "x", Severity: report.Critical, Impact: report.MajorOutage, Summary: "all is lost"}))
-	if said := strings.Join(since(), "\n"); !strings.Contains(said, "cannot listen on") || !strings.Contains(said, "all is lost") || strings.Contains(said, "READY") {
+	if said := strings.Join(since(), "\n"); !strings.Contains(said, "cannot listen on") || !strings.Contains(said, "all is lost") ||
+		strings.Contains(said, "READY") {
 		t.Errorf("got %q", said)
 	}
 	n.waiting("")

@@ -43,7 +43,8 @@ func (p program) overrider(cmd *kingpin.CmdClause) *overrider {
 
 // maintenanceStart starts a maintenance of the node.
 func (p program) maintenanceStart(app *kingpin.Application) (string, func(context.Context) int) {
-	cmd := maintenance(app).Command("start", "Start a maintenance of this node: findings do not page but are recorded, and status pages show maintenance. It ends automatically.")
+	cmd := maintenance(app).Command("start",
+		"Start a maintenance of this node: findings do not page but are recorded, and status pages show maintenance. It ends automatically.")
 	length := cmd.Flag("for", "Duration, such as 2h, 90m or 1d.").PlaceHolder("2h").Required().String()
 	reason, by, o := reasonFlag(cmd), byFlag(cmd), p.overrider(cmd)
 	return "maintenance start", func(ctx context.Context) int {
@@ -118,7 +119,8 @@ func (p program) ackCommand(app *kingpin.Application) (string, func(context.Cont
 	cmd.Arg("rule", "The finding's rule, as nodewatch rules lists them; or \"incident\" for the last incident, which is then no longer shown.").Required().StringVar(&k.a.Rule)
 	cmd.Arg("subject", "The finding's subject, such as bond0; default: every subject of the rule.").StringVar(&k.a.Subject)
 	cmd.Flag("until", "End: 2026-12-24 (the end of that day), \"2026-12-24 06:00\" (local time), or a duration: 72h, 3d.").PlaceHolder("DATE").StringVar(&k.until)
-	cmd.Flag("severity", "The highest severity to acknowledge; a higher one still pages.").Default("warning").EnumVar(&k.a.Severity, "info", "warning", "critical")
+	cmd.Flag("severity", "The highest severity to acknowledge; a higher one still pages.").Default("warning").EnumVar(&k.a.Severity, "info",
+		"warning", "critical")
 	cmd.Flag("ahead", "Acknowledge a finding that is not raised yet.").BoolVar(&k.ahead)
 	cmd.Flag("withdraw", "No longer acknowledge it.").BoolVar(&k.withdraw)
 	cmd.Flag("reason", "The reason, for the on-call engineer.").StringVar(&k.a.Reason)
@@ -231,7 +233,8 @@ func (k *acknowledger) sayEffect(r report.Report) {
 		}
 		n++
 		if f.Severity.Rank() > report.Severity(k.a.Severity).Rank() {
-			k.say("%s is %s and still pages: use --severity %s to acknowledge that severity.", strings.TrimSpace(f.Rule+" "+f.Subject), f.Severity, f.Severity)
+			k.say("%s is %s and still pages: use --severity %s to acknowledge that severity.", strings.TrimSpace(f.Rule+" "+f.Subject),
+				f.Severity, f.Severity)
 			continue
 		}
 		k.say("No longer pages: %s %s", f.Severity, f.Summary)
@@ -248,15 +251,22 @@ func (k *acknowledger) takeBack(ctx context.Context) int {
 	}
 	k.say("No longer acknowledged: %s. It pages again.", k.what())
 	return k.takenUp(ctx, func(l page.SilenceList) bool {
-		return !slices.ContainsFunc(l.Acknowledged, func(x page.ListAcknowledged) bool { return x.Rule == k.a.Rule && x.Subject == k.a.Subject })
+		return !slices.ContainsFunc(l.Acknowledged, func(x page.ListAcknowledged) bool {
+			return x.Rule == k.a.Rule &&
+				x.Subject == k.a.Subject
+		})
 	})
 }
 
 // without removes the acknowledgement of the same rule and subject.
 func without(w override.Overrides, a override.Acknowledgement) (override.Overrides, error) {
-	left := slices.DeleteFunc(slices.Clone(w.Accepted), func(x override.Acknowledgement) bool { return x.Rule == a.Rule && x.Subject == a.Subject })
+	left := slices.DeleteFunc(slices.Clone(w.Accepted), func(x override.Acknowledgement) bool {
+		return x.Rule == a.Rule &&
+			x.Subject == a.Subject
+	})
 	if len(left) == len(w.Accepted) {
-		return w, fmt.Errorf("%s is not acknowledged; nodewatch silences lists what is acknowledged", strings.TrimSpace(a.Rule+" "+a.Subject))
+		return w, fmt.Errorf("%s is not acknowledged; nodewatch silences lists what is acknowledged",
+			strings.TrimSpace(a.Rule+" "+a.Subject))
 	}
 	w.Accepted = left
 	return w, nil

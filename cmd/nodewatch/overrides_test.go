@@ -36,10 +36,12 @@ func TestOverridesAreMadeListedAndWithdrawn(t *testing.T) {
 	step(0, "No maintenance and no acknowledged findings.", "silences")
 	step(0, "by carol: new NIC.", "maintenance", "start", "--for", "2h", "--reason", "new NIC", "--by", "carol")
 	step(0, "It replaces the maintenance until", "maintenance", "start", "--for", "1d", "--reason", "new switch", "--by", "carol")
-	step(0, "Acknowledged bond-hash-layer2 on bond0 up to severity warning until", "accept", "bond-hash-layer2", "bond0", "--until", "72h", "--reason", "switch comes on Monday")
+	step(0, "Acknowledged bond-hash-layer2 on bond0 up to severity warning until", "accept", "bond-hash-layer2", "bond0", "--until", "72h",
+		"--reason", "switch comes on Monday")
 	step(0, "Acknowledged incident-over (every subject) up to severity warning until", "ack", "incident")
 	step(0, "No longer acknowledged: incident-over (every subject). It pages again.", "ack", "incident-over", "--withdraw")
-	step(0, "Acknowledged nic-saturated (every subject) up to severity critical", "ack", "nic-saturated", "--until", "3d", "--reason", "backups", "--severity", "critical")
+	step(0, "Acknowledged nic-saturated (every subject) up to severity critical", "ack", "nic-saturated", "--until", "3d", "--reason",
+		"backups", "--severity", "critical")
 	step(0, "by carol: new switch", "wishes")
 	step(0, "by dan: again.", "ack", "bond-hash-layer2", "bond0", "--until", "1h", "--reason", "again", "--by", "dan")
 	step(0, "Ended the maintenance until", "maintenance", "stop")

@@ -15,7 +15,8 @@ type reloads struct{ ok, at prometheus.Gauge }
 
 func newReloads() *reloads {
 	r := &reloads{
-		ok: prometheus.NewGauge(prometheus.GaugeOpts{Name: metricReloadOK, Help: "1 if the last configuration reload was successful, else 0."}),
+		ok: prometheus.NewGauge(prometheus.GaugeOpts{Name: metricReloadOK,
+			Help: "1 if the last configuration reload was successful, else 0."}),
 		at: prometheus.NewGauge(prometheus.GaugeOpts{Name: metricReloadTime, Help: "Time of the last successful configuration reload."}),
 	}
 	r.note(nil)

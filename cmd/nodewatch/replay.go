@@ -45,7 +45,8 @@ func (p program) replayCommand(app *kingpin.Application) (string, func(context.C
 	r.file = cmd.Arg("file", "A tape (.jsonl, .zst) or an incident (.txtar).").Required().String()
 	r.serve = cmd.Flag("serve", "Serve the page and /metrics at this address during the replay.").PlaceHolder("127.0.0.1:10090").String()
 	r.speed = cmd.Flag("speed", "Speed factor; 0: as fast as possible. Default: 10 with --serve or --report, else 0.").Default("-1").Float64()
-	r.deliver = cmd.Flag("report", "Send the incident to the configured reporters as if it happened now: times are shifted to now and compressed by the speed.").Bool()
+	r.deliver = cmd.Flag("report",
+		"Send the incident to the configured reporters as if it happened now: times are shifted to now and compressed by the speed.").Bool()
 	r.conf = configFlag(cmd)
 	r.until = cmd.Flag("until", "Stop at this time after the first entry, such as 1h6m; with --serve the page keeps that state. 0: play to the end.").Default("0").Duration()
 	r.brief = cmd.Flag("brief", "Print only the changes: no evidence, no advice, and no verdict at the end.").Bool()

@@ -37,7 +37,8 @@ func TestTheIncidentReachesOnCall(t *testing.T) {
 	people := prometheus.StartReceiver(t)
 	url := prometheus.StartAlertmanager(t, fmt.Sprintf(calls, people.URL))
 	file, _ := configured(t, fmt.Sprintf("reporters:\n  - name: oncall\n    alertmanager: {urls: [%q]}\n    severity: warning\n    rules: [layer2-bond-krbd]\n", url))
-	code, out, errs := called(t, "replay", "../../testdata/incidents/rl1-node2.txtar", "--brief", "--report", "--speed", "240", "--config.file", file)
+	code, out, errs := called(t, "replay", "../../testdata/incidents/rl1-node2.txtar", "--brief", "--report", "--speed", "240",
+		"--config.file", file)
 	if code != 0 {
 		t.Fatalf("exit %d\n%s%s", code, out, errs)
 	}

@@ -101,7 +101,8 @@ func (p *changePrinter) change(r report.Report, t report.Transition) {
 
 // factLine formats a piece of evidence on one line.
 func factLine(e report.Evidence) string {
-	return strings.TrimSpace(fmt.Sprintf("%s  %s", e.At.Format(time.TimeOnly), strings.TrimSpace(e.Source+" "+e.Subject)+": "+strings.TrimPrefix(e.Fact, e.Subject+" ")))
+	return strings.TrimSpace(fmt.Sprintf("%s  %s", e.At.Format(time.TimeOnly),
+		strings.TrimSpace(e.Source+" "+e.Subject)+": "+strings.TrimPrefix(e.Fact, e.Subject+" ")))
 }
 
 // end erases the progress, and prints the last verdict in the format of check.
@@ -161,7 +162,8 @@ func fingerprint(r report.Report) string {
 		fmt.Fprintf(&b, "%s %s %s\n", c.Name, c.Status, c.State)
 	}
 	for _, f := range r.Findings {
-		fmt.Fprintf(&b, "%s %q %s %s %s %t %t %q\n", f.Rule, f.Subject, f.Severity, f.Impact, f.State, f.Flapping, f.Accepted != nil, f.Summary)
+		fmt.Fprintf(&b, "%s %q %s %s %s %t %t %q\n", f.Rule, f.Subject, f.Severity, f.Impact, f.State, f.Flapping,
+			f.Accepted != nil, f.Summary)
 	}
 	return b.String()
 }

@@ -106,7 +106,10 @@ func TestReplayPrintsNoControlCharacters(t *testing.T) {
 		if code != tt.code || !strings.Contains(out+errs, "owned") {
 			t.Fatalf("%s: exit %d: %s; the hostile name is not shown", tt.output, code, errs)
 		}
-		if at := strings.IndexFunc(out+errs, func(r rune) bool { return r != '\n' && (unicode.IsControl(r) || unicode.Is(unicode.Cf, r)) }); at >= 0 {
+		if at := strings.IndexFunc(out+errs, func(r rune) bool {
+			return r != '\n' &&
+				(unicode.IsControl(r) || unicode.Is(unicode.Cf, r))
+		}); at >= 0 {
 			t.Errorf("%s: raw control character at %d", tt.output, at)
 		}
 	}
@@ -117,13 +120,17 @@ func TestReplayPrintsNoControlCharacters(t *testing.T) {
 func TestReplayRefusesWhatItCannotPlay(t *testing.T) {
 	dir := t.TempDir()
 	for name, tt := range map[string]struct{ text, want string }{
-		"README.md":     {"# nodewatch\n", "README.md:1: not a tape entry, which is a line {\"at\": TIME"},
-		"empty.jsonl":   {"", "empty.jsonl:1: not a tape entry"},
-		"word.jsonl":    {`{"at":"2026-03-01T02:00:00Z","saw":"nick","obs":{}}`, `word.jsonl:1: unknown observation "nick"; valid are start,`},
-		"early.jsonl":   {`{"at":"2026-03-01T02:00:00Z","saw":"start","obs":{}}`, "early.jsonl: no verdict: the recording ends before every source has been read"},
-		"verb.txtar":    {"A story.\n-- tape --\n0s start node2\n1s dance\n9s end\n", `verb.txtar:4: "dance" is not a verb; the verbs are ack,`},
-		"time.txtar":    {"-- tape --\n0s start node2\n9s restart\n8s end\n", `time.txtar:4: "8s" is before the line above it`},
-		"source.txtar":  {"-- tape --\n0s blind dmesg stalled x\n8s end\n", `source.txtar:2: blind: "dmesg" is not a source; the sources are bond,`},
+		"README.md":   {"# nodewatch\n", "README.md:1: not a tape entry, which is a line {\"at\": TIME"},
+		"empty.jsonl": {"", "empty.jsonl:1: not a tape entry"},
+		"word.jsonl": {`{"at":"2026-03-01T02:00:00Z","saw":"nick","obs":{}}`,
+			`word.jsonl:1: unknown observation "nick"; valid are start,`},
+		"early.jsonl": {`{"at":"2026-03-01T02:00:00Z","saw":"start","obs":{}}`,
+			"early.jsonl: no verdict: the recording ends before every source has been read"},
+		"verb.txtar": {"A story.\n-- tape --\n0s start node2\n1s dance\n9s end\n",
+			`verb.txtar:4: "dance" is not a verb; the verbs are ack,`},
+		"time.txtar": {"-- tape --\n0s start node2\n9s restart\n8s end\n", `time.txtar:4: "8s" is before the line above it`},
+		"source.txtar": {"-- tape --\n0s blind dmesg stalled x\n8s end\n",
+			`source.txtar:2: blind: "dmesg" is not a source; the sources are bond,`},
 		"nothing.txtar": {"A story.\n", `nothing.txtar: no part "-- tape --"`},
 	} {
 		file := filepath.Join(dir, name)
@@ -132,7 +139,8 @@ func TestReplayRefusesWhatItCannotPlay(t *testing.T) {
 		}
 		for _, output := range []string{"text", "json"} {
 			code, out, errs := called(t, "replay", "--output", output, file)
-			if code != exitCritical || out != "" || strings.Count(errs, "\n") != 1 || !strings.HasPrefix(errs, "nodewatch: "+dir+"/"+tt.want) {
+			if code != exitCritical || out != "" || strings.Count(errs, "\n") != 1 ||
+				!strings.HasPrefix(errs, "nodewatch: "+dir+"/"+tt.want) {
 				t.Errorf("%s: exit %d, printed %q and %q, want %q", name, code, out, errs, tt.want)
 			}
 		}

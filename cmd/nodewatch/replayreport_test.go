@@ -37,11 +37,13 @@ func TestReportTest(t *testing.T) {
 	if n := r.Node("rl1/node2"); n.Tests != 1 || len(n.Bodies) != 0 {
 		t.Errorf("%d tests, %d bodies", n.Tests, len(n.Bodies))
 	}
-	if code, _, errs := called(t, "report", "test", "pager", "--config.file", file); code != 2 || !strings.Contains(errs, `no reporter "pager"; configured are hub`) {
+	if code, _, errs := called(t, "report", "test", "pager", "--config.file", file); code != 2 ||
+		!strings.Contains(errs, `no reporter "pager"; configured are hub`) {
 		t.Errorf("exit %d: %s", code, errs)
 	}
 	bare, _ := configured(t, "")
-	if code, _, errs := called(t, "report", "test", "--config.file", bare); code != 2 || !strings.Contains(errs, "no reporter is configured") {
+	if code, _, errs := called(t, "report", "test", "--config.file", bare); code != 2 ||
+		!strings.Contains(errs, "no reporter is configured") {
 		t.Errorf("exit %d: %s", code, errs)
 	}
 }

@@ -31,7 +31,8 @@ func deliveries(c config.Config, dir string, l *launcher.Client) ([]watch.Delive
 		if err != nil {
 			return nil, fmt.Errorf("reporter %s: %w", r.Name, err)
 		}
-		list = append(list, watch.Delivery{Name: r.Name, Backend: r.Backend, Reporter: made, Every: r.Every, Deadline: r.Deadline, Filter: r.Filter()})
+		list = append(list, watch.Delivery{Name: r.Name, Backend: r.Backend, Reporter: made, Every: r.Every, Deadline: r.Deadline,
+			Filter: r.Filter()})
 	}
 	return list, nil
 }
@@ -57,7 +58,8 @@ func reporter(r config.Reporter, digest, dir string, l *launcher.Client) (report
 	case *webhook.Config:
 		return webhook.New(*s, client, kept)
 	case *exec.Config:
-		return exec.New(*s, kept, launcher.Program{Client: l, Kind: launcher.Exec, Name: "program of reporter " + r.Name, Output: exec.MaxOutput})
+		return exec.New(*s, kept, launcher.Program{Client: l, Kind: launcher.Exec, Name: "program of reporter " + r.Name,
+			Output: exec.MaxOutput})
 	case *heartbeat.Config:
 		return heartbeat.New(*s, client)
 	case *icinga.Config:

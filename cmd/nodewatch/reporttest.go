@@ -105,7 +105,8 @@ func (t reporterTest) line() string {
 func testReport(c config.Config) report.Report {
 	now := time.Now().UTC().Truncate(time.Millisecond)
 	return report.Report{
-		Node: hostName(c), Site: c.Site, Labels: c.Labels, At: now, Started: now, Version: buildinfo.Read().Version, Test: true, Status: report.Unknown,
+		Node: hostName(c), Site: c.Site, Labels: c.Labels, At: now, Started: now, Version: buildinfo.Read().Version, Test: true,
+		Status:     report.Unknown,
 		Components: []report.Component{}, Findings: []report.Finding{}, Transitions: []report.Transition{}, Sources: []report.SourceState{},
 	}
 }

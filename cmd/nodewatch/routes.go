@@ -52,7 +52,8 @@ const (
 // however many clients request it and however slowly they read.
 func routes(s *viewHolder, more ...prometheus.Collector) http.Handler {
 	build, registry := buildinfo.Read(), prometheus.NewRegistry()
-	registry.MustRegister(metrics.New(build, s.view), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), collectors.NewGoCollector())
+	registry.MustRegister(metrics.New(build, s.view), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		collectors.NewGoCollector())
 	registry.MustRegister(more...)
 	exposition := &rendering{render: func(*judge.View) ([]byte, error) { return expose(registry) }}
 	rules := &rendering{render: func(v *judge.View) ([]byte, error) { return page.RulesHTML(*v, s.links) }}
@@ -138,7 +139,8 @@ const pageEvery = 10
 
 // linksOf returns the links that are set in the configuration.
 func linksOf(c config.Links) []page.Link {
-	return slices.DeleteFunc([]page.Link{{Name: "Grafana", URL: c.Grafana}, {Name: "All nodes", URL: c.Fleet}, {Name: "Status page", URL: c.Status}},
+	return slices.DeleteFunc([]page.Link{{Name: "Grafana", URL: c.Grafana}, {Name: "All nodes", URL: c.Fleet},
+		{Name: "Status page", URL: c.Status}},
 		func(l page.Link) bool { return l.URL == "" })
 }
 
@@ -154,7 +156,8 @@ func refreshOf(r *http.Request) int {
 // main part is rendered once per View for both.
 type pages struct{ refreshing, still *rendering }
 
-func newPages(main func(judge.View) ([]byte, error), frame func(v judge.View, main []byte, refresh int, links []page.Link) ([]byte, error), links []page.Link) pages {
+func newPages(main func(judge.View) ([]byte, error), frame func(v judge.View, main []byte, refresh int, links []page.Link) ([]byte, error),
+	links []page.Link) pages {
 	once := &rendering{render: func(v *judge.View) ([]byte, error) { return main(*v) }}
 	framed := func(refresh int) *rendering {
 		return &rendering{render: func(v *judge.View) ([]byte, error) {

@@ -57,7 +57,9 @@ func (p program) runCommand(app *kingpin.Application) (string, func(context.Cont
 	r.listen = cmd.Flag("web.listen-address", "Address to serve on; repeatable. Default: 127.0.0.1:10090.").Strings()
 	r.socket = cmd.Flag("web.systemd-socket", "Serve on the sockets that systemd passes.").Bool()
 	r.web = cmd.Flag("web.config.file", "File for TLS and basic authentication, in exporter-toolkit's format.").String()
-	r.most = cmd.Flag("web.max-connections", fmt.Sprintf("Maximum number of open connections from other machines; this machine may open %d more. Default: 100.", loopbackConnections)).Int()
+	r.most = cmd.Flag("web.max-connections",
+		fmt.Sprintf("Maximum number of open connections from other machines; this machine may open %d more. Default: 100.",
+			loopbackConnections)).Int()
 	r.logs = logFlags(cmd)
 	return "run", r.run
 }
@@ -97,7 +99,8 @@ func (r *runner) daemon(ctx context.Context, c config.Config, l *launcher.Client
 	defer stop()
 	defer limitResources()()
 	s := &viewHolder{node: hostName(c), links: linksOf(c.Links), specs: sourceSpecs(c)}
-	reporters, err := newOutbox(hostName(c), stateDirectory(c), stateWanted(c), func(dir string) ([]watch.Delivery, error) { return deliveries(c, dir, l) })
+	reporters, err := newOutbox(hostName(c), stateDirectory(c), stateWanted(c),
+		func(dir string) ([]watch.Delivery, error) { return deliveries(c, dir, l) })
 	if err != nil {
 		return err
 	}
@@ -134,7 +137,8 @@ func (r *runner) daemon(ctx context.Context, c config.Config, l *launcher.Client
 	late := time.AfterFunc(readyAfter, notify.late)
 	defer late.Stop()
 	limit := newConnLimit(c.Web.Connections)
-	found := &announcer{dir: runtimeDirectory(c), is: presence{PID: os.Getpid(), Version: buildinfo.Read().Version, Config: absolute(*r.file), State: absolute(stateDirectory(c))}}
+	found := &announcer{dir: runtimeDirectory(c), is: presence{PID: os.Getpid(), Version: buildinfo.Read().Version,
+		Config: absolute(*r.file), State: absolute(stateDirectory(c))}}
 	defer found.over()
 	web := &server{
 		listen: c.Web.Listen, systemd: *r.socket, web: secured, limit: limit, log: r.log, waiting: notify.waiting,

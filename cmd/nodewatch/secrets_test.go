@@ -28,7 +28,8 @@ func TestNobodyReadsASecret(t *testing.T) {
 	})
 	token := reporttest.Secret(t, secret)
 	lines := strings.Split(fmt.Sprintf(hostile, url, token), "\n")
-	lines = append(lines[:len(lines)-2], fmt.Sprintf("  - {name: h-slack, webhook: {preset: slack, url_file: %q}}", slackFile(t, url, secret)))
+	lines = append(lines[:len(lines)-2], fmt.Sprintf("  - {name: h-slack, webhook: {preset: slack, url_file: %q}}",
+		slackFile(t, url, secret)))
 	file, _ := configured(t, "reporters:"+strings.Join(lines, "\n")+"\n")
 	post, _ := posted(t, file)
 	post.Enqueue(stormy(time.Now(), 1))
@@ -44,7 +45,8 @@ func TestNobodyReadsASecret(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for what, text := range map[string]string{"account": fmt.Sprintf("%+v", post.State()), "page": string(html), "summary": page.Text(v, page.Style{})} {
+	for what, text := range map[string]string{"account": fmt.Sprintf("%+v", post.State()), "page": string(html),
+		"summary": page.Text(v, page.Style{})} {
 		if strings.Contains(text, secret) {
 			t.Errorf("the %s shows the secret:\n%s", what, text)
 		}
@@ -91,7 +93,8 @@ reporters:
 	}
 	for _, name := range []string{"web.yml", "node.key", "keyring", "token", "header", "sign"} {
 		file := filepath.Join(dir, name)
-		for mode, says := range map[os.FileMode]string{0o604: file + " can be read by all users", 0o602: file + " can be written by others"} {
+		for mode, says := range map[os.FileMode]string{0o604: file + " can be read by all users",
+			0o602: file + " can be written by others"} {
 			if err := os.Chmod(file, mode); err != nil {
 				t.Fatal(err)
 			}

@@ -74,8 +74,10 @@ var hello = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { writ
 // closed: no time limit would ever end it here.
 func TestNoRequestBodyIsWaitedFor(t *testing.T) {
 	for name, head := range map[string]string{
-		"length": "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n", "chunked": "GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n",
-		"large": "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999\r\n\r\n", "asks first": "GET / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n",
+		"length":     "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n",
+		"chunked":    "GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n",
+		"large":      "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999\r\n\r\n",
+		"asks first": "GET / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n",
 	} {
 		srv := newServer(hello, slog.New(slog.DiscardHandler))
 		srv.ReadTimeout, srv.ReadHeaderTimeout, srv.WriteTimeout = 0, 0, 0
@@ -118,7 +120,8 @@ func TestNoBodyOfAStrangerIsWaitedFor(t *testing.T) {
 		t.Fatal(err)
 	}
 	got, err := io.ReadAll(c)
-	if err != nil || !strings.HasPrefix(string(got), "HTTP/1.1 401 Unauthorized\r\n") || !strings.HasSuffix(string(got), "\r\n\r\nUnauthorized\n") {
+	if err != nil || !strings.HasPrefix(string(got), "HTTP/1.1 401 Unauthorized\r\n") ||
+		!strings.HasSuffix(string(got), "\r\n\r\nUnauthorized\n") {
 		t.Errorf("got %q, %v", got, err)
 	}
 }
@@ -150,7 +153,8 @@ func TestIdleConnectionsAreShed(t *testing.T) {
 		}
 		resp.Body.Close()
 	}
-	for i, c := range held[:many-2*(most+loopbackConnections)] { // a third was answered: of the others, the remaining ones are among the latest
+	// a third was answered: of the others, the remaining ones are among the latest
+	for i, c := range held[:many-2*(most+loopbackConnections)] {
 		if _, err := io.Copy(io.Discard, c); errors.Is(err, os.ErrDeadlineExceeded) {
 			t.Fatalf("connection %d of %d is still open", i, many)
 		}
@@ -231,7 +235,8 @@ func viewNamed(name string) *judge.View {
 }
 
 func TestWhoTakesGzip(t *testing.T) {
-	for text, want := range map[string]bool{"": false, "gzip": true, "deflate, GZIP;q=0.1": true, "gzip;q=0": false, "gzip; q=0.000": false, "identity": false, "gzip;q=x": true} {
+	for text, want := range map[string]bool{"": false, "gzip": true, "deflate, GZIP;q=0.1": true, "gzip;q=0": false, "gzip; q=0.000": false,
+		"identity": false, "gzip;q=x": true} {
 		if got := takesGzip(http.Header{"Accept-Encoding": {text}}); got != want {
 			t.Errorf("%q: %t", text, got)
 		}
@@ -243,11 +248,13 @@ func TestHeaders(t *testing.T) {
 	s := &viewHolder{}
 	s.show(*viewNamed("node2"))
 	handler := routes(s)
-	for path, kind := range map[string]string{"/metrics": "text/plain; version=0.0.4", "/": "text/html", "/history": "text/html", "/rules": "text/html", "/api/v1/report": "application/json", "/-/healthy": "text/plain", "/-/ready": "text/plain"} {
+	for path, kind := range map[string]string{"/metrics": "text/plain; version=0.0.4", "/": "text/html", "/history": "text/html",
+		"/rules": "text/html", "/api/v1/report": "application/json", "/-/healthy": "text/plain", "/-/ready": "text/plain"} {
 		w := httptest.NewRecorder()
 		handler.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
 		h := w.Header()
-		if w.Code != http.StatusOK || h.Get("Cache-Control") != "no-store" || h.Get("X-Content-Type-Options") != "nosniff" || !strings.HasPrefix(h.Get("Content-Type"), kind) {
+		if w.Code != http.StatusOK || h.Get("Cache-Control") != "no-store" || h.Get("X-Content-Type-Options") != "nosniff" ||
+			!strings.HasPrefix(h.Get("Content-Type"), kind) {
 			t.Errorf("%s: %d %v", path, w.Code, h)
 		}
 	}
@@ -270,7 +277,8 @@ func TestPagesHavePolicies(t *testing.T) {
 	}
 	s.show(*viewNamed("node2"))
 	for _, path := range []string{"/", "/?refresh=0", "/history", "/history?refresh=0", "/rules"} {
-		if w := ask(http.MethodGet, path); w.Code != http.StatusOK || w.Header().Get("Content-Security-Policy") != page.ContentSecurityPolicy() {
+		if w := ask(http.MethodGet, path); w.Code != http.StatusOK ||
+			w.Header().Get("Content-Security-Policy") != page.ContentSecurityPolicy() {
 			t.Errorf("%s: %d, %v", path, w.Code, w.Header())
 		}
 		if w := ask(http.MethodPost, path); w.Code != http.StatusMethodNotAllowed {
@@ -282,11 +290,13 @@ func TestPagesHavePolicies(t *testing.T) {
 // Both forms of a page share one main part, rendered once per View.
 func TestOneMainPartForBothForms(t *testing.T) {
 	rendered := 0
-	p := newPages(func(v judge.View) ([]byte, error) { rendered++; return []byte(v.Report.Node), nil }, func(_ judge.View, main []byte, refresh int, links []page.Link) ([]byte, error) {
-		return fmt.Appendf(nil, "%s every %d, %s", main, refresh, links[0].Name), nil
-	}, []page.Link{{Name: "Grafana"}})
+	p := newPages(func(v judge.View) ([]byte, error) { rendered++; return []byte(v.Report.Node), nil },
+		func(_ judge.View, main []byte, refresh int, links []page.Link) ([]byte, error) {
+			return fmt.Appendf(nil, "%s every %d, %s", main, refresh, links[0].Name), nil
+		}, []page.Link{{Name: "Grafana"}})
 	for i, v := range []*judge.View{viewNamed("node1"), viewNamed("node2")} {
-		for path, want := range map[string]string{"/": fmt.Sprintf("node%d every 10, Grafana", i+1), "/?refresh=0": fmt.Sprintf("node%d every 0, Grafana", i+1)} {
+		for path, want := range map[string]string{"/": fmt.Sprintf("node%d every 10, Grafana", i+1),
+			"/?refresh=0": fmt.Sprintf("node%d every 0, Grafana", i+1)} {
 			w := httptest.NewRecorder()
 			p.serve(w, httptest.NewRequest(http.MethodGet, path, nil), v)
 			if w.Body.String() != want {
@@ -317,28 +327,33 @@ func TestWhatCannotBeServedEndsTheStart(t *testing.T) {
 		args []string
 		want string
 	}{
-		"no port":         {address("127.0.0.1"), `--web.listen-address: "127.0.0.1" is not allowed: the port is missing`},
-		"port too large":  {address("127.0.0.1:65536"), "a number from 0 to 65535"},
-		"a word as port":  {address("127.0.0.1:page"), "a number from 0 to 65535"},
-		"not ours":        {address("192.0.2.1:10090"), "cannot assign requested address"},
-		"one of two":      {append(address("127.0.0.1:0"), address("192.0.2.1:10090")...), "cannot serve on 192.0.2.1:10090"},
-		"too few":         {append(address("127.0.0.1:0"), "--web.max-connections", "1"), "--web.max-connections: 1 is not allowed: must be a whole number from 10 to 10000"},
-		"in the file":     {[]string{"--config.file", file("n.yml", "web: {listen: [\"127.0.0.1:x\"]}")}, "n.yml:1: web.listen[0]"},
-		"no web file":     {secured(filepath.Join(dir, "none.yml")), "none.yml: no such file or directory"},
-		"a directory":     {secured(dir), "is not a regular file"},
-		"not YAML":        {secured(file("a.yml", "a: [")), "web configuration " + filepath.Join(dir, "a.yml")},
-		"unknown field":   {secured(file("b.yml", "users: {}\nmore: 1\n")), "field users not found"},
-		"no hash":         {secured(file("c.yml", "basic_auth_users: {oncall: storm}\n")), "hash"},
-		"no certificate":  {secured(file("d.yml", "tls_server_config: {cert_file: x.pem, key_file: x.key}\n")), filepath.Join(dir, "x.pem")},
-		"no socket":       {[]string{"--web.systemd-socket"}, "systemd passed no socket"},
-		"no tape":         {append(address("127.0.0.1:0"), "--tape", filepath.Join(dir, "none", "tape")), "no such file or directory"},
-		"reporter's file": {[]string{"--config.file", file("r.yml", "reporters: [{name: a, webhook: {preset: json, url: \"http://192.0.2.1\"}, tls: {ca_file: /none.pem}}]")}, "reporter a: ca_file: open /none.pem"},
+		"no port":        {address("127.0.0.1"), `--web.listen-address: "127.0.0.1" is not allowed: the port is missing`},
+		"port too large": {address("127.0.0.1:65536"), "a number from 0 to 65535"},
+		"a word as port": {address("127.0.0.1:page"), "a number from 0 to 65535"},
+		"not ours":       {address("192.0.2.1:10090"), "cannot assign requested address"},
+		"one of two":     {append(address("127.0.0.1:0"), address("192.0.2.1:10090")...), "cannot serve on 192.0.2.1:10090"},
+		"too few": {append(address("127.0.0.1:0"), "--web.max-connections", "1"),
+			"--web.max-connections: 1 is not allowed: must be a whole number from 10 to 10000"},
+		"in the file":   {[]string{"--config.file", file("n.yml", "web: {listen: [\"127.0.0.1:x\"]}")}, "n.yml:1: web.listen[0]"},
+		"no web file":   {secured(filepath.Join(dir, "none.yml")), "none.yml: no such file or directory"},
+		"a directory":   {secured(dir), "is not a regular file"},
+		"not YAML":      {secured(file("a.yml", "a: [")), "web configuration " + filepath.Join(dir, "a.yml")},
+		"unknown field": {secured(file("b.yml", "users: {}\nmore: 1\n")), "field users not found"},
+		"no hash":       {secured(file("c.yml", "basic_auth_users: {oncall: storm}\n")), "hash"},
+		"no certificate": {secured(file("d.yml", "tls_server_config: {cert_file: x.pem, key_file: x.key}\n")),
+			filepath.Join(dir, "x.pem")},
+		"no socket": {[]string{"--web.systemd-socket"}, "systemd passed no socket"},
+		"no tape":   {append(address("127.0.0.1:0"), "--tape", filepath.Join(dir, "none", "tape")), "no such file or directory"},
+		"reporter's file": {[]string{"--config.file",
+			file("r.yml", "reporters: [{name: a, webhook: {preset: json, url: \"http://192.0.2.1\"}, tls: {ca_file: /none.pem}}]")},
+			"reporter a: ca_file: open /none.pem"},
 	} {
 		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		var out, errs lockedBuffer
 		code := Main(ctx, append([]string{"run"}, c.args...), nil, &out, &errs)
 		cancel()
-		if text := errs.String(); code != exitFailure || out.String() != "" || strings.Count(text, "\n") != 1 || !strings.Contains(text, c.want) {
+		if text := errs.String(); code != exitFailure || out.String() != "" || strings.Count(text, "\n") != 1 ||
+			!strings.Contains(text, c.want) {
 			t.Errorf("%s: exit %d, %q, %q; want one line with %q", name, code, out.String(), text, c.want)
 		}
 	}
@@ -372,7 +387,8 @@ func TestABusyPortIsWaitedFor(t *testing.T) {
 	}
 	resp.Body.Close()
 	const busy = "Cannot listen yet"
-	for late := time.After(patience); !strings.Contains(out.String(), "http://"+holder.Addr().String()+"/\n") || !strings.Contains(errs.String(), busy); {
+	for late := time.After(patience); !strings.Contains(out.String(), "http://"+holder.Addr().String()+"/\n") ||
+		!strings.Contains(errs.String(), busy); {
 		select {
 		case <-time.After(10 * time.Millisecond):
 		case <-late:

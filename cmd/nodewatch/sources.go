@@ -27,7 +27,8 @@ import (
 )
 
 // poll returns the Source of one entry of sourceEntries.
-func poll[T any](name string, wake <-chan struct{}, read func(context.Context) (T, error), as func(node.Reading[T]) node.Observation) watch.Source {
+func poll[T any](name string, wake <-chan struct{}, read func(context.Context) (T, error),
+	as func(node.Reading[T]) node.Observation) watch.Source {
 	l := listed(name)
 	return watch.Poll(watch.Polling[T]{
 		Name: name, Every: l.every, Deadline: l.late, Wake: wake, Settle: settle, Read: read, As: as, Remedy: l.remedy,
@@ -40,7 +41,8 @@ func poll[T any](name string, wake <-chan struct{}, read func(context.Context) (
 const settle = 8 * time.Second
 
 // sources returns all sources of the daemon. This list connects them.
-func sources(ctx context.Context, c config.Config, at hostPaths, l *launcher.Client, view func() (judge.View, bool)) ([]watch.Source, error) {
+func sources(ctx context.Context, c config.Config, at hostPaths, l *launcher.Client,
+	view func() (judge.View, bool)) ([]watch.Source, error) {
 	sys, proc := hostfs.FS(at.sys), hostfs.FS(at.proc)
 	links, err := bond.NewReader(sys)
 	if err != nil {
@@ -49,24 +51,37 @@ func sources(ctx context.Context, c config.Config, at hostPaths, l *launcher.Cli
 	nics := &nicList{}
 	probe := newProbe(l)
 	list := []watch.Source{
-		poll(node.SourceBond, watch.Events(ctx, bond.Follow), nics.read(links.Read), func(r node.Reading[bond.Links]) node.Observation { return node.SawLinks{Reading: r} }),
-		poll(node.SourceNIC, nil, nics.counters(links), func(r node.Reading[[]bond.Counters]) node.Observation { return node.SawCounters{Reading: r} }),
+		poll(node.SourceBond, watch.Events(ctx, bond.Follow), nics.read(links.Read),
+			func(r node.Reading[bond.Links]) node.Observation { return node.SawLinks{Reading: r} }),
+		poll(node.SourceNIC, nil, nics.counters(links),
+			func(r node.Reading[[]bond.Counters]) node.Observation { return node.SawCounters{Reading: r} }),
 		poll(node.SourceDrops, nil, nics.drops, func(r node.Reading[[]bond.Drops]) node.Observation { return node.SawDrops{Reading: r} }),
-		poll(node.SourceLimits, nil, limits(view), func(r node.Reading[bond.Limits]) node.Observation { return node.SawLimits{Reading: r} }),
-		poll(node.SourceKrbd, nil, krbd.NewLister(sys, options(probe)).Read, func(r node.Reading[[]rbd.Mapped]) node.Observation { return node.SawMapped{Reading: r} }),
-		poll(node.SourceIO, nil, krbd.NewIOReader(sys).Read, func(r node.Reading[[]rbd.IO]) node.Observation { return node.SawIO{Reading: r} }),
-		poll(node.SourceOSDC, nil, osdc(probe, view), func(r node.Reading[[]rbd.Pending]) node.Observation { return node.SawPending{Reading: r} }),
-		poll(node.SourceQEMU, nil, qemu.NewProcesses(proc, guestAsks(probe), func() ([]qemu.ServedDevice, error) { return qemu.ReadServed(sys) }).Read, func(r node.Reading[rbd.Guests]) node.Observation { return node.SawQEMU{Reading: r} }),
+		poll(node.SourceLimits, nil, limits(view),
+			func(r node.Reading[bond.Limits]) node.Observation { return node.SawLimits{Reading: r} }),
+		poll(node.SourceKrbd, nil, krbd.NewLister(sys, options(probe)).Read,
+			func(r node.Reading[[]rbd.Mapped]) node.Observation { return node.SawMapped{Reading: r} }),
+		poll(node.SourceIO, nil, krbd.NewIOReader(sys).Read,
+			func(r node.Reading[[]rbd.IO]) node.Observation { return node.SawIO{Reading: r} }),
+		poll(node.SourceOSDC, nil, osdc(probe, view),
+			func(r node.Reading[[]rbd.Pending]) node.Observation { return node.SawPending{Reading: r} }),
+		poll(node.SourceQEMU, nil, qemu.NewProcesses(proc, guestAsks(probe),
+			func() ([]qemu.ServedDevice, error) { return qemu.ReadServed(sys) }).Read,
+			func(r node.Reading[rbd.Guests]) node.Observation { return node.SawQEMU{Reading: r} }),
 		newKernelLog(c, at).source(),
-		poll(node.SourceHost, nil, host.NewReader(proc, host.Limits{}).Read, func(r node.Reading[host.State]) node.Observation { return node.SawHost{Reading: r} }),
-		poll(node.SourceState, nil, keptState(stateDirectory(c)), func(r node.Reading[json.RawMessage]) node.Observation { return node.SawState{Reading: r} }),
-		poll(node.SourceOverrides, nil, readOverrides(stateDirectory(c)), func(r node.Reading[override.Overrides]) node.Observation { return node.SawOverrides{Reading: r} }),
+		poll(node.SourceHost, nil, host.NewReader(proc, host.Limits{}).Read,
+			func(r node.Reading[host.State]) node.Observation { return node.SawHost{Reading: r} }),
+		poll(node.SourceState, nil, keptState(stateDirectory(c)),
+			func(r node.Reading[json.RawMessage]) node.Observation { return node.SawState{Reading: r} }),
+		poll(node.SourceOverrides, nil, readOverrides(stateDirectory(c)),
+			func(r node.Reading[override.Overrides]) node.Observation { return node.SawOverrides{Reading: r} }),
 	}
 	if !c.OVS.Off {
-		list = append(list, poll(node.SourceOVS, nil, ovs(c.OVS.Socket), func(r node.Reading[[]bond.Bond]) node.Observation { return node.SawOVS{Reading: r} }))
+		list = append(list, poll(node.SourceOVS, nil, ovs(c.OVS.Socket),
+			func(r node.Reading[[]bond.Bond]) node.Observation { return node.SawOVS{Reading: r} }))
 	}
 	if !c.Libvirt.Off {
-		list = append(list, poll(node.SourceLibvirt, nil, libvirt.New(c.Libvirt.Sockets, rbd.DeviceNumber).Read, func(r node.Reading[rbd.Guests]) node.Observation { return node.SawLibvirt{Reading: r} }))
+		list = append(list, poll(node.SourceLibvirt, nil, libvirt.New(c.Libvirt.Sockets, rbd.DeviceNumber).Read,
+			func(r node.Reading[rbd.Guests]) node.Observation { return node.SawLibvirt{Reading: r} }))
 	}
 	if !c.Ceph.Off {
 		spec := listed(node.SourceCeph)
@@ -85,15 +100,18 @@ func launcherSource(l *launcher.Client) watch.Source {
 		s, err := l.Check(ctx)
 		return node.Launcher{Restarts: s.Restarts, Running: s.Running, LeftBehind: s.LeftBehind}, err
 	}
-	return poll(node.SourceLauncher, nil, read, func(r node.Reading[node.Launcher]) node.Observation { return node.SawLauncher{Reading: r} })
+	return poll(node.SourceLauncher, nil, read,
+		func(r node.Reading[node.Launcher]) node.Observation { return node.SawLauncher{Reading: r} })
 }
 
 // reporterSources returns the sources of the state directory and, if there are
 // reporters, of their state.
 func reporterSources(o *outbox, reporters int) []watch.Source {
-	list := []watch.Source{poll(node.SourceStateDirectory, nil, o.state, func(r node.Reading[node.StateDirectory]) node.Observation { return node.SawStateDirectory{Reading: r} })}
+	list := []watch.Source{poll(node.SourceStateDirectory, nil, o.state,
+		func(r node.Reading[node.StateDirectory]) node.Observation { return node.SawStateDirectory{Reading: r} })}
 	if reporters > 0 {
-		list = append(list, poll(node.SourceReporters, nil, o.deliveries, func(r node.Reading[[]node.Delivery]) node.Observation { return node.SawDeliveries{Reading: r} }))
+		list = append(list, poll(node.SourceReporters, nil, o.deliveries,
+			func(r node.Reading[[]node.Delivery]) node.Observation { return node.SawDeliveries{Reading: r} }))
 	}
 	return list
 }

@@ -200,7 +200,8 @@ func answers(ctx context.Context, address string) bool {
 	if err != nil {
 		return false
 	}
-	transport := &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}} // no data is sent; only the response counts
+	// no data is sent; only the response counts
+	transport := &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}
 	a, err := transport.RoundTrip(q)
 	if err != nil {
 		return false
@@ -317,7 +318,8 @@ func newOutbox(node, dir string, wanted bool, reporters func(dir string) ([]watc
 	if _, err := reporters(""); err != nil {
 		return nil, err
 	}
-	return &outbox{node: node, dir: dir, wanted: wanted, make: reporters, ready: make(chan struct{}), me: statefile.Holder{PID: os.Getpid()}}, nil
+	return &outbox{node: node, dir: dir, wanted: wanted, make: reporters, ready: make(chan struct{}),
+		me: statefile.Holder{PID: os.Getpid()}}, nil
 }
 
 // start claims the state directory and starts the reporters.

@@ -64,7 +64,8 @@ func TestAHolderThatIsDeadIsReplaced(t *testing.T) {
 	}
 	old := held(t, dir, statefile.Holder{PID: ended.Process.Pid, Addresses: []string{"http://127.0.0.1:1/"}})
 	c := claimState(t.Context(), dir, statefile.Holder{PID: os.Getpid()})
-	if c.silent || c.dir != filepath.Join(dir, takeover) || c.lock == nil || c.problem == nil || !strings.Contains(c.problem.Error(), "in its place") {
+	if c.silent || c.dir != filepath.Join(dir, takeover) || c.lock == nil || c.problem == nil ||
+		!strings.Contains(c.problem.Error(), "in its place") {
 		t.Fatalf("got %+v", c)
 	}
 	own, err := statefile.In(c.dir, "hub")
@@ -116,14 +117,16 @@ func TestWhoHasTakenOverMayHangToo(t *testing.T) {
 		put(t, filepath.Join(at, "reporter-hub.json"), strconv.Itoa(n+1))
 		locks = append(locks, c.lock)
 	}
-	if c := claimState(t.Context(), dir, dead); c.dir != "" || c.silent || c.problem == nil || !strings.Contains(c.problem.Error(), "saves no state") {
+	if c := claimState(t.Context(), dir, dead); c.dir != "" || c.silent || c.problem == nil ||
+		!strings.Contains(c.problem.Error(), "saves no state") {
 		t.Errorf("one more: %+v", c)
 	}
 
 	// The first has ended, and the last works: the next one does not report.
 	works := httptest.NewServer(http.NotFoundHandler())
 	t.Cleanup(works.Close)
-	if err := errors.Join(locks[0].Close(), locks[maxTakeovers].Note(statefile.Holder{PID: os.Getpid(), Addresses: []string{works.URL}})); err != nil {
+	if err := errors.Join(locks[0].Close(), locks[maxTakeovers].Note(statefile.Holder{PID: os.Getpid(),
+		Addresses: []string{works.URL}})); err != nil {
 		t.Fatal(err)
 	}
 	if c := claimState(t.Context(), dir, dead); !c.silent || !strings.Contains(c.problem.Error(), "this one does not report") {
@@ -192,7 +195,8 @@ func TestNoLockIsAProblemButReportersStart(t *testing.T) {
 	if c := claimState(t.Context(), dir, statefile.Holder{}); c.silent || c.dir != dir || c.problem == nil {
 		t.Errorf("got %+v", c)
 	}
-	if c := claimState(t.Context(), filepath.Join(dir, "none"), statefile.Holder{}); c.silent || c.dir != "" || !errors.Is(c.problem, errNoStateDirectory) {
+	if c := claimState(t.Context(), filepath.Join(dir, "none"), statefile.Holder{}); c.silent || c.dir != "" ||
+		!errors.Is(c.problem, errNoStateDirectory) {
 		t.Errorf("got %+v", c)
 	}
 }

@@ -40,7 +40,8 @@ func openTape(ctx context.Context, c config.Tape) (record func(node.Entry), fini
 	limited := &limitedFile{f: f, left: int64(c.Max) << 20}
 	var w io.WriteCloser = nopCloser{limited}
 	if strings.HasSuffix(c.File, ".zst") {
-		if w, err = zstd.NewWriter(limited, zstd.WithEncoderConcurrency(1), zstd.WithLowerEncoderMem(true), zstd.WithWindowSize(1<<20)); err != nil {
+		if w, err = zstd.NewWriter(limited, zstd.WithEncoderConcurrency(1), zstd.WithLowerEncoderMem(true),
+			zstd.WithWindowSize(1<<20)); err != nil {
 			return nil, nil, errors.Join(fmt.Errorf("tape: %w", err), f.Close())
 		}
 	}

@@ -74,7 +74,8 @@ func TestUnitsAreValid(t *testing.T) {
 func TestServiceIsTight(t *testing.T) {
 	tool := analyze(t)
 	service := filepath.Join(installed(t), "nodewatch.service")
-	out, err := exec.Command(tool, "security", "--offline=yes", "--no-pager", "--threshold="+strconv.Itoa(exposure), service).CombinedOutput()
+	out, err := exec.Command(tool, "security", "--offline=yes", "--no-pager", "--threshold="+strconv.Itoa(exposure),
+		service).CombinedOutput()
 	if err != nil {
 		t.Errorf("exposure is above %d: %v\n%s", exposure, err, out)
 	}
@@ -92,18 +93,22 @@ func TestServiceKeepsItsCapabilities(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, never := range []string{"PrivateDevices=yes", "ProtectKernelLogs=yes", "PrivateNetwork=yes", "PrivateUsers=yes", "ProtectProc=invisible", "ProcSubset=pid"} {
+	for _, never := range []string{"PrivateDevices=yes", "ProtectKernelLogs=yes", "PrivateNetwork=yes", "PrivateUsers=yes",
+		"ProtectProc=invisible", "ProcSubset=pid"} {
 		if regexp.MustCompile(`(?m)^` + never).Match(raw) {
 			t.Errorf("%s makes nodewatch blind", never)
 		}
 	}
-	for _, must := range []string{"Type=notify", "WatchdogSec=", "RuntimeDirectoryPreserve=restart", "StateDirectory=nodewatch", "Restart=always", "StartLimitIntervalSec=0", "LimitMEMLOCK=infinity", "NoNewPrivileges=yes", "OOMPolicy=continue", "TasksMax=512", "SystemCallFilter=.* setpriority prlimit64$", "SystemCallFilter=~ptrace process_vm_readv process_vm_writev .*setns"} {
+	for _, must := range []string{"Type=notify", "WatchdogSec=", "RuntimeDirectoryPreserve=restart", "StateDirectory=nodewatch",
+		"Restart=always", "StartLimitIntervalSec=0", "LimitMEMLOCK=infinity", "NoNewPrivileges=yes", "OOMPolicy=continue", "TasksMax=512",
+		"SystemCallFilter=.* setpriority prlimit64$", "SystemCallFilter=~ptrace process_vm_readv process_vm_writev .*setns"} {
 		if !regexp.MustCompile(`(?m)^` + must).Match(raw) {
 			t.Errorf("%s is missing", must)
 		}
 	}
 	for _, line := range strings.Split(string(raw), "\n") {
-		if caps, is := strings.CutPrefix(line, "AmbientCapabilities="); is && caps != "CAP_SYSLOG CAP_DAC_READ_SEARCH CAP_SYS_PTRACE CAP_IPC_LOCK" {
+		if caps, is := strings.CutPrefix(line, "AmbientCapabilities="); is &&
+			caps != "CAP_SYSLOG CAP_DAC_READ_SEARCH CAP_SYS_PTRACE CAP_IPC_LOCK" {
 			t.Errorf("more or fewer capabilities than are explained: %s", caps)
 		}
 	}
@@ -121,7 +126,8 @@ func TestDropInRemovesOneCapability(t *testing.T) {
 			lines = append(lines, line)
 		}
 	}
-	if got, want := strings.Join(lines, " "), "[Service] CapabilityBoundingSet=~CAP_SYS_PTRACE AmbientCapabilities=~CAP_SYS_PTRACE"; got != want {
+	if got, want := strings.Join(lines, " "),
+		"[Service] CapabilityBoundingSet=~CAP_SYS_PTRACE AmbientCapabilities=~CAP_SYS_PTRACE"; got != want {
 		t.Errorf("got %s", got)
 	}
 	tool := analyze(t)
@@ -133,7 +139,8 @@ func TestDropInRemovesOneCapability(t *testing.T) {
 	}
 	installFile(t, service, bytes.ReplaceAll(unit, []byte("/usr/local/bin/nodewatch"), []byte("/bin/true")), 0o644)
 	installFile(t, filepath.Join(root, "nodewatch.service.d", "no-open-files.conf"), raw, 0o644)
-	if out, err := exec.Command(tool, "verify", "--man=no", "--recursive-errors=no", service).CombinedOutput(); err != nil || strings.Contains(string(out), "no-open-files") {
+	if out, err := exec.Command(tool, "verify", "--man=no", "--recursive-errors=no", service).CombinedOutput(); err != nil ||
+		strings.Contains(string(out), "no-open-files") {
 		t.Errorf("%v\n%s", err, out)
 	}
 }

@@ -31,7 +31,8 @@ func certificate(t *testing.T, dir string) *x509.CertPool {
 	}
 	of := &x509.Certificate{
 		SerialNumber: big.NewInt(time.Now().UnixNano()), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true,
+		KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
 	}
 	der, err := x509.CreateCertificate(rand.Reader, of, of, &key.PublicKey, key)
 	if err != nil {
@@ -66,7 +67,8 @@ const (
 // is empty.
 func asking(t *testing.T, pool *x509.CertPool, url, user, password string) (code int, err error) {
 	t.Helper()
-	client := &http.Client{Timeout: patience, Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{RootCAs: pool}}}
+	client := &http.Client{Timeout: patience, Transport: &http.Transport{DisableKeepAlives: true,
+		TLSClientConfig: &tls.Config{RootCAs: pool}}}
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -148,7 +150,9 @@ func TestAWebFileThatBreaksRefusesConnections(t *testing.T) {
 			return resp.StatusCode
 		}
 		held()
-		for what, content := range map[string]string{"rubbish": "a: [", "unknown": good + "more: 1\n", "no hash": "basic_auth_users: {oncall: storm}\n", "TLS on or off": map[string]string{"https": passwords, "http": withTLS}[kind]} {
+		for what, content := range map[string]string{"rubbish": "a: [", "unknown": good + "more: 1\n",
+			"no hash": "basic_auth_users: {oncall: storm}\n", "TLS on or off": map[string]string{"https": passwords,
+				"http": withTLS}[kind]} {
 			put(t, name, content)
 			if err := secured.reload(); err == nil || strings.Contains(err.Error(), "\n") {
 				t.Errorf("%s, %s: %v", kind, what, err)
@@ -217,7 +221,8 @@ func TestABrokenWebFileIsLoggedOnce(t *testing.T) {
 		time.Sleep(time.Hour)
 		synctest.Wait()
 		text := log.String()
-		if strings.Count(text, "\n") != 2 || !strings.Contains(text, "Connections are refused until the web configuration is valid") || !strings.Contains(text, "The web configuration is valid again") {
+		if strings.Count(text, "\n") != 2 || !strings.Contains(text, "Connections are refused until the web configuration is valid") ||
+			!strings.Contains(text, "The web configuration is valid again") {
 			t.Error(text)
 		}
 	})

@@ -45,14 +45,16 @@ func TestTheFirstThatKnowsIsTaken(t *testing.T) {
 		{Key: "vcs.revision", Value: "bbbb"}, {Key: "vcs.time", Value: "2026-11-02T00:00:00Z"},
 	}}
 	devel := &debug.BuildInfo{Main: debug.Module{Version: "(devel)"}}
-	const filled, unreleased, placeholder = "v0.7.0|cccc|2026-11-03T00:00:00Z\n", "|cccccccccc|2026-11-03T00:00:00Z\n", "$Format:%(describe)|%H|%cI$\n"
+	const filled, unreleased, placeholder = "v0.7.0|cccc|2026-11-03T00:00:00Z\n", "|cccccccccc|2026-11-03T00:00:00Z\n",
+		"$Format:%(describe)|%H|%cI$\n"
 	for name, tt := range map[string]struct {
 		linked   Info
 		build    *debug.BuildInfo
 		archived string
 		want     string // version, revision, date
 	}{
-		"linker":     {Info{Version: "v0.9.0", Revision: "aaaa", Date: "2026-11-01T00:00:00Z"}, vcs, filled, "0.9.0 aaaa 2026-11-01T00:00:00Z"},
+		"linker": {Info{Version: "v0.9.0", Revision: "aaaa", Date: "2026-11-01T00:00:00Z"}, vcs, filled,
+			"0.9.0 aaaa 2026-11-01T00:00:00Z"},
 		"build info": {Info{}, vcs, filled, "0.8.0 bbbb 2026-11-02T00:00:00Z"},
 		"archive":    {Info{}, devel, filled, "0.7.0 cccc 2026-11-03T00:00:00Z"},
 		"no release": {Info{}, devel, unreleased, "0.0.0+git0.gccccccc cccccccccc 2026-11-03T00:00:00Z"},
@@ -70,7 +72,8 @@ func TestArchiveIsFilledIn(t *testing.T) {
 	if err := exec.Command("git", "rev-parse", "--verify", "-q", "HEAD:./archive.txt").Run(); err != nil {
 		t.Skip("no git checkout with archive.txt")
 	}
-	out, err := exec.Command("sh", "-c", `cd "$(git rev-parse --show-toplevel)" && git archive --worktree-attributes HEAD internal/buildinfo/archive.txt | tar -xO`).Output()
+	out, err := exec.Command("sh", "-c",
+		`cd "$(git rev-parse --show-toplevel)" && git archive --worktree-attributes HEAD internal/buildinfo/archive.txt | tar -xO`).Output()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,7 +81,8 @@ func TestArchiveIsFilledIn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if i := from(Info{}, &debug.BuildInfo{}, string(out)); i.Revision != strings.TrimSpace(string(head)) || i.Version == "unknown" || i.Date == "unknown" {
+	if i := from(Info{}, &debug.BuildInfo{}, string(out)); i.Revision != strings.TrimSpace(string(head)) || i.Version == "unknown" ||
+		i.Date == "unknown" {
 		t.Errorf("got %+v from %q", i, out)
 	}
 }

@@ -34,7 +34,8 @@ const (
 )
 
 // order is the order of causes with equal scores.
-var order = []Cause{Saturation, UnstableBuffers, SparseRead, OneOSD, OneHost, Wire, BadMemory, NoMemory, Refused, NoOSD, Lock, ClusterFull, ClusterDown, PathMTU}
+var order = []Cause{Saturation, UnstableBuffers, SparseRead, OneOSD, OneHost, Wire, BadMemory, NoMemory, Refused, NoOSD, Lock, ClusterFull,
+	ClusterDown, PathMTU}
 
 // labels describe each cause in a few words.
 var labels = map[Cause]string{

@@ -24,9 +24,12 @@ func TestACauseIsConcludedByAClearLead(t *testing.T) {
 	}{
 		{"nothing", nil, Unknown, nil, ""},
 		{"only against", map[Cause]int{Wire: -3, OneOSD: -4}, Unknown, nil, ""},
-		{"one leads", map[Cause]int{Saturation: 4, UnstableBuffers: -3, Wire: -3}, Saturation, []Cause{Saturation}, "likely cause: NIC saturation"},
-		{"an unknown is no veto", map[Cause]int{Saturation: 4, UnstableBuffers: -1}, Saturation, []Cause{Saturation}, "likely cause: NIC saturation"},
-		{"two are close", map[Cause]int{Saturation: 4, UnstableBuffers: 3}, Unknown, []Cause{Saturation, UnstableBuffers}, "likely cause: NIC saturation or Windows guests without rxbounce"},
+		{"one leads", map[Cause]int{Saturation: 4, UnstableBuffers: -3, Wire: -3}, Saturation, []Cause{Saturation},
+			"likely cause: NIC saturation"},
+		{"an unknown is no veto", map[Cause]int{Saturation: 4, UnstableBuffers: -1}, Saturation, []Cause{Saturation},
+			"likely cause: NIC saturation"},
+		{"two are close", map[Cause]int{Saturation: 4, UnstableBuffers: 3}, Unknown, []Cause{Saturation, UnstableBuffers},
+			"likely cause: NIC saturation or Windows guests without rxbounce"},
 		{"a weak one", map[Cause]int{OneOSD: 2}, Unknown, []Cause{OneOSD}, "possible cause: one OSD or the path to it"},
 		{"weaker still", map[Cause]int{OneOSD: 1}, Unknown, nil, ""},
 	} {

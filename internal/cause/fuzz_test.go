@@ -35,12 +35,17 @@ func FuzzFactsAndCauses(f *testing.F) {
 		f.Add(out)
 	}
 	batch := func(class kmsg.Class, peer, detail string, at time.Time) node.Observation {
-		return node.SawKernel{Reading: nodetest.Reading(at, time.Hour, kmsg.Batch{Records: 1, Counts: []kmsg.Count{{Class: class, Peer: peer, Detail: detail, N: 3, First: at, Last: at, Text: "a line"}}})}
+		return node.SawKernel{Reading: nodetest.Reading(at, time.Hour,
+			kmsg.Batch{Records: 1, Counts: []kmsg.Count{{Class: class, Peer: peer, Detail: detail, N: 3, First: at, Last: at,
+				Text: "a line"}}})}
 	}
 	s, start := fourDisks("windows").Snapshot, nodetest.Start
-	seed(node.Started{Node: "n"}, node.SawLinks{Reading: s.Links}, node.SawMapped{Reading: s.Mapped}, node.SawLibvirt{Reading: s.Libvirt}, batch(kmsg.CRC, "osd1", "", start), batch(kmsg.ClosedOpen, "osd1", "", start))
-	seed(batch(kmsg.OSDDown, "osd2", "", start), batch(kmsg.OSDGone, "osd2", "", start.Add(-time.Hour)), batch(kmsg.Full, "", "", start.Add(1000*time.Hour)), batch(kmsg.MonLost, "mon0", "", start))
-	seed(batch(kmsg.CRC, "osd", "?", start), batch(kmsg.AuthFault, "osd-1", "authorizer", start), batch(kmsg.SocketError, "osd99999999999999999999", "sparse read", start))
+	seed(node.Started{Node: "n"}, node.SawLinks{Reading: s.Links}, node.SawMapped{Reading: s.Mapped}, node.SawLibvirt{Reading: s.Libvirt},
+		batch(kmsg.CRC, "osd1", "", start), batch(kmsg.ClosedOpen, "osd1", "", start))
+	seed(batch(kmsg.OSDDown, "osd2", "", start), batch(kmsg.OSDGone, "osd2", "", start.Add(-time.Hour)),
+		batch(kmsg.Full, "", "", start.Add(1000*time.Hour)), batch(kmsg.MonLost, "mon0", "", start))
+	seed(batch(kmsg.CRC, "osd", "?", start), batch(kmsg.AuthFault, "osd-1", "authorizer", start),
+		batch(kmsg.SocketError, "osd99999999999999999999", "sparse read", start))
 	f.Add([]byte("osdc\t{\"value\":[{\"requests\":[{\"osd\":-1},{\"osd\":-5,\"object\":\"rbd_data.\"}]}]}\nkrbd-io\t{\"value\":[{\"device\":\"rbd0\",\"inflight_r\":18446744073709551615}]}\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		first, a := look(t, data)
@@ -86,7 +91,8 @@ func look(t *testing.T, data []byte) (*facts.Losses, []Analysis) {
 	f.Throttles(node.FullShare)
 	f.SlowDisks(facts.DefaultSlow)
 	facts.Baselines{}.Learn(f, func(string) bool { return false }, func(string) time.Time { return time.Time{} })
-	all := []Analysis{OfStall(f, f.Stalls()), OfStall(f, nil), OfLoop(f, Loop{First: f.FirstLoss(), Losses: minute, OSDs: minute.OSDs, Stalls: f.Stalls()})}
+	all := []Analysis{OfStall(f, f.Stalls()), OfStall(f, nil), OfLoop(f,
+		Loop{First: f.FirstLoss(), Losses: minute, OSDs: minute.OSDs, Stalls: f.Stalls()})}
 	for _, a := range all {
 		seen := map[Cause]bool{}
 		for _, c := range a.Candidates {

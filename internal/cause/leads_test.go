@@ -147,9 +147,11 @@ func TestWhatLeadsToEachCause(t *testing.T) {
 		},
 		PathMTU: func() Analysis { // small requests complete, others hang
 			n := fourDisks("linux")
-			n.See(node.SawPending{Reading: nodetest.Reading(n.At, 0, []rbd.Pending{{FSID: "f", ClientID: 4151, Total: 3, Requests: waits()}})})
+			n.See(node.SawPending{Reading: nodetest.Reading(n.At, 0, []rbd.Pending{{FSID: "f", ClientID: 4151, Total: 3,
+				Requests: waits()}})})
 			n.Pass(20)
-			n.See(node.SawPending{Reading: nodetest.Reading(n.At, 0, []rbd.Pending{{FSID: "f", ClientID: 4151, Total: 3, Requests: waits()}})})
+			n.See(node.SawPending{Reading: nodetest.Reading(n.At, 0, []rbd.Pending{{FSID: "f", ClientID: 4151, Total: 3,
+				Requests: waits()}})})
 			return waiting(n)
 		},
 	} {
@@ -170,7 +172,8 @@ func TestWhatLeadsToEachCause(t *testing.T) {
 func waits() []rbd.Request {
 	var list []rbd.Request
 	for i := range 3 {
-		list = append(list, rbd.Request{TID: uint64(i + 1), OSD: 10 * i, Object: fmt.Sprintf("rbd_data.%012d.0000000000000001", i), Attempts: 1, Ops: "write"})
+		list = append(list, rbd.Request{TID: uint64(i + 1), OSD: 10 * i, Object: fmt.Sprintf("rbd_data.%012d.0000000000000001", i),
+			Attempts: 1, Ops: "write"})
 	}
 	return list
 }

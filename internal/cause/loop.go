@@ -43,7 +43,8 @@ func OfLoop(f *facts.Facts, l Loop) Analysis {
 	add(Saturation, l.Before...)
 	add(Saturation, l.full(f, e)...)
 	if one && l.otherDisksGoOn(f) {
-		add(Saturation, evidenceAt(node.SourceKmsg, l.OSDs[0].OSD, l.last(), -4, "only sessions to %s are lost, and I/O of other disks continues: a saturated NIC would affect all OSDs", l.OSDs[0].OSD))
+		add(Saturation, evidenceAt(node.SourceKmsg, l.OSDs[0].OSD, l.last(), -4,
+			"only sessions to %s are lost, and I/O of other disks continues: a saturated NIC would affect all OSDs", l.OSDs[0].OSD))
 	}
 	l.buffers(f, e, one, add)
 	l.memory(f, add)
@@ -73,10 +74,13 @@ func Before(f *facts.Facts, first time.Time) []Evidence {
 			if l, full := n.Fuller(); full && l.Since.Before(since) {
 				since = l.Since
 			}
-			list = append(list, evidenceAt(node.SourceNIC, n.Name, since, 4, "%s was saturated (%s, at least %s of %s) since %s, %s before the first session fault at %s",
-				n.Label, h.Direction, human.Percent(node.FullShare), human.LinkSpeed(n.Speed), human.Clock(since), human.Span(first.Sub(since)), human.Clock(first)))
+			list = append(list, evidenceAt(node.SourceNIC, n.Name, since, 4,
+				"%s was saturated (%s, at least %s of %s) since %s, %s before the first session fault at %s",
+				n.Label, h.Direction, human.Percent(node.FullShare), human.LinkSpeed(n.Speed), human.Clock(since),
+				human.Span(first.Sub(since)), human.Clock(first)))
 			if first.Sub(since) > longQuiet {
-				list = append(list, evidenceAt(node.SourceNIC, n.Name, since, -1, "%s had been saturated for %s without a session fault", n.Label, human.Span(first.Sub(since))))
+				list = append(list, evidenceAt(node.SourceNIC, n.Name, since, -1, "%s had been saturated for %s without a session fault",
+					n.Label, human.Span(first.Sub(since))))
 			}
 			list = append(list, dropsBefore(f, n, h, first, 0)...)
 		default:
@@ -96,9 +100,12 @@ func Before(f *facts.Facts, first time.Time) []Evidence {
 	switch {
 	case saturated:
 	case known:
-		list = append(list, evidenceAt(node.SourceNIC, "", first, -3, "the storage NICs were calm before the first session fault at %s: at most %s of line rate in the %s before", human.Clock(first), human.Percent(most), human.Span(before)))
+		list = append(list, evidenceAt(node.SourceNIC, "", first, -3,
+			"the storage NICs were calm before the first session fault at %s: at most %s of line rate in the %s before", human.Clock(first),
+			human.Percent(most), human.Span(before)))
 	default:
-		list = append(list, evidenceAt(node.SourceNIC, "", first, 0, "order unknown: the storage NICs were not monitored before the first session fault at %s", human.Clock(first)))
+		list = append(list, evidenceAt(node.SourceNIC, "", first, 0,
+			"order unknown: the storage NICs were not monitored before the first session fault at %s", human.Clock(first)))
 	}
 	return list
 }
@@ -114,7 +121,9 @@ func dropsBefore(f *facts.Facts, n *facts.NIC, h facts.History, first time.Time,
 	if d, dropping := f.Dropping(n); dropping && d.Since.Before(since) {
 		since = d.Since
 	}
-	return []Evidence{evidenceAt(node.SourceNIC, n.Name, since, weight, "%s dropped frames (receive buffers exhausted) from %s, before the first session fault at %s", n.Label, human.Clock(since), human.Clock(first))}
+	return []Evidence{evidenceAt(node.SourceNIC, n.Name, since, weight,
+		"%s dropped frames (receive buffers exhausted) from %s, before the first session fault at %s", n.Label, human.Clock(since),
+		human.Clock(first))}
 }
 
 // full returns evidence of NICs that are saturated now. A NIC that filled up after the
@@ -138,10 +147,13 @@ func (l Loop) full(f *facts.Facts, e facts.Exposure) []Evidence {
 		switch {
 		case !full:
 		case unordered && load.Since.Sub(f.Started) <= settling && n.At.Sub(load.Since) >= blip*time.Second:
-			list = append(list, evidenceAt(node.SourceNIC, n.Name, load.Since, weight, "%s has been saturated (%s) since it was first read at %s", n.Label, load.Way, human.Clock(load.Since)))
+			list = append(list, evidenceAt(node.SourceNIC, n.Name, load.Since, weight,
+				"%s has been saturated (%s) since it was first read at %s", n.Label, load.Way, human.Clock(load.Since)))
 			weight = 0 // one saturated NIC has the same weight as two
 		case load.Since.After(l.First):
-			list = append(list, evidenceAt(node.SourceNIC, n.Name, load.Since, 0, "%s has been saturated (%s) since %s, %s after the first session fault: resent requests fill it", n.Label, load.Way, human.Clock(load.Since), human.Span(load.Since.Sub(l.First))))
+			list = append(list, evidenceAt(node.SourceNIC, n.Name, load.Since, 0,
+				"%s has been saturated (%s) since %s, %s after the first session fault: resent requests fill it", n.Label, load.Way,
+				human.Clock(load.Since), human.Span(load.Since.Sub(l.First))))
 		}
 	}
 	return list
@@ -194,23 +206,29 @@ func (l Loop) buffers(f *facts.Facts, e facts.Exposure, one bool, add func(Cause
 	switch {
 	case crc == 0 && closed > 0:
 		if len(e.Windows) > 0 {
-			add(UnstableBuffers, evidenceAt(node.SourceKrbd, "", at, 1, "OSDs close the sessions and no checksum fails on this host: a page may change while it is sent, which the OSDs log as \"bad crc in data\""))
+			add(UnstableBuffers, evidenceAt(node.SourceKrbd, "", at, 1,
+				"OSDs close the sessions and no checksum fails on this host: a page may change while it is sent, which the OSDs log as \"bad crc in data\""))
 		} else {
-			add(UnstableBuffers, evidenceAt(node.SourceKmsg, "", l.last(), 0, "OSDs close the sessions and no checksum fails on this host: the OSD logs give the reason (\"bad crc in data\": a page changed while it was sent)"))
+			add(UnstableBuffers, evidenceAt(node.SourceKmsg, "", l.last(), 0,
+				"OSDs close the sessions and no checksum fails on this host: the OSD logs give the reason (\"bad crc in data\": a page changed while it was sent)"))
 		}
 	case crc == 0:
 		if tags > 0 {
-			add(UnstableBuffers, evidenceAt(node.SourceKmsg, "", l.last(), -2, "authentication tags fail: the kernel verifies them in its own pages, not in a guest's"))
+			add(UnstableBuffers, evidenceAt(node.SourceKmsg, "", l.last(), -2,
+				"authentication tags fail: the kernel verifies them in its own pages, not in a guest's"))
 		}
 	case damaged*2 > crc:
-		add(UnstableBuffers, evidenceAt(node.SourceKmsg, "", l.last(), -4, "%s of %s are header checksum errors: headers are never in a guest's pages", human.Number(damaged), human.Count(crc, "CRC fault")))
+		add(UnstableBuffers, evidenceAt(node.SourceKmsg, "", l.last(), -4,
+			"%s of %s are header checksum errors: headers are never in a guest's pages", human.Number(damaged),
+			human.Count(crc, "CRC fault")))
 	case len(e.Windows) > 0:
 		add(UnstableBuffers, evidenceAt(node.SourceKrbd, "rxbounce", at, 3, "%s", windows))
 		if score(l.Before) < 0 {
 			add(UnstableBuffers, evidenceAt(node.SourceKmsg, "", l.First, 1, "the CRC faults began while the storage NICs were calm"))
 		}
 		if one && len(l.Stalls) <= 1 {
-			add(UnstableBuffers, evidenceAt(node.SourceKmsg, l.OSDs[0].OSD, l.last(), 1, "all faults are on sessions to %s: a guest that repeats one read always reads from the same OSD", l.OSDs[0].OSD))
+			add(UnstableBuffers, evidenceAt(node.SourceKmsg, l.OSDs[0].OSD, l.last(), 1,
+				"all faults are on sessions to %s: a guest that repeats one read always reads from the same OSD", l.OSDs[0].OSD))
 		}
 	case e.Complete(f):
 		add(UnstableBuffers, evidenceAt(node.SourceKrbd, "", at, -3, "no Windows guest uses a krbd disk without rxbounce"))
@@ -234,10 +252,12 @@ func (l Loop) memory(f *facts.Facts, add func(Cause, ...Evidence)) {
 		}
 	}
 	if last != nil && l.sum((*facts.OSDLosses).Broken) > 0 {
-		add(BadMemory, evidenceAt(node.SourceKmsg, "", last.Last, 4, "%s of memory errors or machine checks of this host in the kernel log, latest: %s", human.Count(lines, "line"), last.Text))
+		add(BadMemory, evidenceAt(node.SourceKmsg, "", last.Last, 4,
+			"%s of memory errors or machine checks of this host in the kernel log, latest: %s", human.Count(lines, "line"), last.Text))
 	}
 	if n := l.sum(func(o *facts.OSDLosses) uint64 { return o.Of(kmsg.ReasonMemory) }); n > 0 {
-		add(NoMemory, evidenceAt(node.SourceKmsg, "", l.last(), 5, "%s lost because this host had no memory to receive messages", human.Count(n, "session")))
+		add(NoMemory, evidenceAt(node.SourceKmsg, "", l.last(), 5, "%s lost because this host had no memory to receive messages",
+			human.Count(n, "session")))
 	}
 }
 
@@ -248,7 +268,9 @@ func (l Loop) sparse(f *facts.Facts, add func(Cause, ...Evidence)) {
 	case n == 0:
 		add(SparseRead, evidenceAt(node.SourceKmsg, "", l.last(), -3, "no line of the sparse-read loop in the kernel log (CVE-2026-23136)"))
 	case 2*n >= l.sum((*facts.OSDLosses).Broken):
-		add(SparseRead, evidenceAt(node.SourceKmsg, "", l.last(), 7, "%s lost in %s to a sparse-read reply that the kernel could not parse (CVE-2026-23136)", human.Count(n, "session"), human.Span(l.Losses.Window)))
+		add(SparseRead, evidenceAt(node.SourceKmsg, "", l.last(), 7,
+			"%s lost in %s to a sparse-read reply that the kernel could not parse (CVE-2026-23136)", human.Count(n, "session"),
+			human.Span(l.Losses.Window)))
 	}
 }
 
@@ -271,11 +293,14 @@ func (l Loop) spread(f *facts.Facts, e facts.Exposure, one bool, add func(Cause,
 	osds := human.NamesOf(l.OSDs, someNames, func(o *facts.OSDLosses) string { return o.OSD })
 	switch {
 	case len(l.OSDs) > 1 && len(hosts) != 1:
-		add(OneOSD, evidenceAt(node.SourceKmsg, "", l.last(), -4, "sessions to %s on %s are lost (%s): all have only this host in common", human.Count(len(l.OSDs), "OSD"), human.Count(len(hosts), "host"), osds))
+		add(OneOSD, evidenceAt(node.SourceKmsg, "", l.last(), -4, "sessions to %s on %s are lost (%s): all have only this host in common",
+			human.Count(len(l.OSDs), "OSD"), human.Count(len(hosts), "host"), osds))
 	case len(l.OSDs) > 1:
 		add(OneOSD, evidenceAt(node.SourceKmsg, "", l.last(), -4, "sessions to %s are lost: %s", human.Count(len(l.OSDs), "OSD"), osds))
 		if known := f.OSDHosts(); known > 1 {
-			add(OneHost, evidenceAt(node.SourceKmsg, "", l.last(), 3, "all lost sessions are to OSDs of one host, %s (%s); none of the %s lost one", worst.Host(), osds, human.Count(known-1, "other host")))
+			add(OneHost, evidenceAt(node.SourceKmsg, "", l.last(), 3,
+				"all lost sessions are to OSDs of one host, %s (%s); none of the %s lost one", worst.Host(), osds,
+				human.Count(known-1, "other host")))
 		}
 	case !one:
 	default:
@@ -288,9 +313,12 @@ func (l Loop) spread(f *facts.Facts, e facts.Exposure, one bool, add func(Cause,
 		}
 		switch {
 		case len(c.OSDs) > 1:
-			add(OneOSD, evidenceAt(node.SourceKmsg, worst.OSD, l.last(), weight, "all faults are on sessions to %s at %s; none on those to the %s", worst.OSD, worst.Addr(), human.Count(len(c.OSDs)-1, "other OSD")))
+			add(OneOSD, evidenceAt(node.SourceKmsg, worst.OSD, l.last(), weight,
+				"all faults are on sessions to %s at %s; none on those to the %s", worst.OSD, worst.Addr(),
+				human.Count(len(c.OSDs)-1, "other OSD")))
 		case l.otherDisksGoOn(f):
-			add(OneOSD, evidenceAt(node.SourceKmsg, worst.OSD, l.last(), weight, "all faults are on sessions to %s at %s, and I/O of other krbd disks continues", worst.OSD, worst.Addr()))
+			add(OneOSD, evidenceAt(node.SourceKmsg, worst.OSD, l.last(), weight,
+				"all faults are on sessions to %s at %s, and I/O of other krbd disks continues", worst.OSD, worst.Addr()))
 		}
 		if len(l.Stalls) > 1 && weight == 3 {
 			add(OneOSD, evidenceAt(node.SourceIO, worst.OSD, l.last(), 1, "%s stall together", human.Count(len(l.Stalls), "krbd disk")))
@@ -304,7 +332,8 @@ func (l Loop) stalledElsewhere(f *facts.Facts) (Evidence, bool) {
 	for i := range l.Stalls {
 		for _, w := range l.Stalls[i].Waits {
 			if osd := facts.OSDName(w.Request.OSD); osd != l.OSDs[0].OSD {
-				return evidenceAt(node.SourceOSDC, osd, f.Pending.At, -2, "a stalled request is waiting for %s, not for %s", osd, l.OSDs[0].OSD), true
+				return evidenceAt(node.SourceOSDC, osd, f.Pending.At, -2, "a stalled request is waiting for %s, not for %s", osd,
+					l.OSDs[0].OSD), true
 			}
 		}
 	}
@@ -323,7 +352,8 @@ func corruptedFrames(f *facts.Facts, add func(Cause, ...Evidence)) {
 				weight = 0
 			}
 			damaged = true
-			add(Wire, evidenceAt(node.SourceNIC, n.Name, at, weight, "rx_crc_errors of %s are rising, by up to %s", n.Label, human.Rate(max(most, 1), "frame")))
+			add(Wire, evidenceAt(node.SourceNIC, n.Name, at, weight, "rx_crc_errors of %s are rising, by up to %s", n.Label,
+				human.Rate(max(most, 1), "frame")))
 		}
 	}
 	if known && !damaged {
@@ -354,6 +384,7 @@ func (l Loop) refusals(add func(Cause, ...Evidence)) {
 		all += o.All()
 	}
 	if refused > 0 && 2*refused >= all {
-		add(Refused, evidenceAt(node.SourceKmsg, "", l.last(), 5, "%s refused in %s, latest: %s", human.Count(refused, "session"), human.Span(l.Losses.Window), strings.Join(reasons, "")))
+		add(Refused, evidenceAt(node.SourceKmsg, "", l.last(), 5, "%s refused in %s, latest: %s", human.Count(refused, "session"),
+			human.Span(l.Losses.Window), strings.Join(reasons, "")))
 	}
 }

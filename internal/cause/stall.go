@@ -25,9 +25,11 @@ func OfStall(f *facts.Facts, stalls []*facts.Stall) Analysis {
 	if f.FullSince(since) {
 		c := f.Cluster()
 		if c.Full != "" {
-			add(ClusterFull, evidenceAt(node.SourceCeph, "", f.Snapshot.Cluster.At, 6, "%s is full: writes wait until space is freed", c.Full))
+			add(ClusterFull, evidenceAt(node.SourceCeph, "", f.Snapshot.Cluster.At, 6,
+				"%s is full: writes wait until space is freed", c.Full))
 		} else {
-			add(ClusterFull, evidenceAt(node.SourceKmsg, "", c.FullAt, 6, "the kernel logged at %s that the cluster or a pool is full: writes wait until space is freed", human.Clock(c.FullAt)))
+			add(ClusterFull, evidenceAt(node.SourceKmsg, "", c.FullAt, 6,
+				"the kernel logged at %s that the cluster or a pool is full: writes wait until space is freed", human.Clock(c.FullAt)))
 		}
 	}
 	noOSD(f, since, add)
@@ -96,12 +98,14 @@ func waitsFor(f *facts.Facts, stalls []*facts.Stall, add func(Cause, ...Evidence
 	switch {
 	case requests == 0 || 2*covered < len(stalls):
 	case paused > 0:
-		add(ClusterFull, evidenceAt(node.SourceOSDC, "", f.Pending.At, 4, "%s paused: the cluster or a pool is full, or a flag pauses reads or writes", human.Count(paused, "request")))
+		add(ClusterFull, evidenceAt(node.SourceOSDC, "", f.Pending.At, 4,
+			"%s paused: the cluster or a pool is full, or a flag pauses reads or writes", human.Count(paused, "request")))
 	case len(osds) == 1:
 		for osd := range osds {
 			switch {
 			case osd >= 0:
-				add(OneOSD, evidenceAt(node.SourceOSDC, facts.OSDName(osd), f.Pending.At, 4, "all pending requests (%s) are waiting for %s", human.Number(requests), facts.OSDName(osd)))
+				add(OneOSD, evidenceAt(node.SourceOSDC, facts.OSDName(osd), f.Pending.At, 4, "all pending requests (%s) are waiting for %s",
+					human.Number(requests), facts.OSDName(osd)))
 			default:
 				add(NoOSD, evidenceAt(node.SourceOSDC, "", f.Pending.At, 3, "%s with no OSD mapped", human.Count(requests, "request")))
 			}
@@ -119,7 +123,8 @@ func down(f *facts.Facts, add func(Cause, ...Evidence)) {
 		if 2*n >= len(c.OSDs) && n > 1 {
 			weight = 4
 		}
-		add(ClusterDown, evidenceAt(node.SourceKmsg, "", f.Now, weight, "%s down in the kernel's OSD map: %s", human.Count(n, "OSD"), names(c.Down)))
+		add(ClusterDown, evidenceAt(node.SourceKmsg, "", f.Now, weight, "%s down in the kernel's OSD map: %s", human.Count(n, "OSD"),
+			names(c.Down)))
 	}
 	if n := len(c.Changes); n > 0 {
 		flips, worst := map[string]int{}, c.Changes[n-1].OSD
@@ -129,7 +134,9 @@ func down(f *facts.Facts, add func(Cause, ...Evidence)) {
 				worst = m.OSD
 			}
 		}
-		add(OneOSD, evidenceAt(node.SourceKmsg, worst, c.Changes[n-1].At, min(flips[worst]/2, 4), "%s changed between up and down %s in %s%s", worst, human.Count(flips[worst], "time"), human.Span(10*time.Minute), more(len(flips)-1)))
+		add(OneOSD, evidenceAt(node.SourceKmsg, worst, c.Changes[n-1].At, min(flips[worst]/2, 4),
+			"%s changed between up and down %s in %s%s", worst, human.Count(flips[worst], "time"), human.Span(10*time.Minute),
+			more(len(flips)-1)))
 	}
 }
 
@@ -164,5 +171,6 @@ func mtu(f *facts.Facts, stalls []*facts.Stall, add func(Cause, ...Evidence)) {
 			return
 		}
 	}
-	add(PathMTU, evidenceAt(node.SourceIO, "", f.Now, 3, "%s complete some requests while requests to more than one OSD hang, and no storage NIC is saturated: large packets may be lost on the path", human.Count(completing, "krbd disk")))
+	add(PathMTU, evidenceAt(node.SourceIO, "", f.Now, 3,
+		"%s complete some requests while requests to more than one OSD hang, and no storage NIC is saturated: large packets may be lost on the path", human.Count(completing, "krbd disk")))
 }

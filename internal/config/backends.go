@@ -29,11 +29,14 @@ type backend struct {
 // them.
 func backends() []backend {
 	return []backend{
-		{"native", "nodewatch's own protocol: complete states, without losing transitions", of(native.Default), 30 * time.Second, 10 * time.Second, true},
+		{"native", "nodewatch's own protocol: complete states, without losing transitions", of(native.Default), 30 * time.Second,
+			10 * time.Second, true},
 		{"alertmanager", "Prometheus Alertmanager", of(alertmanager.Default), 30 * time.Second, 10 * time.Second, false},
-		{"webhook", "chats, on-call services and programs, by preset or template", of(webhook.Default), 30 * time.Second, 10 * time.Second, false},
+		{"webhook", "chats, on-call services and programs, by preset or template", of(webhook.Default), 30 * time.Second,
+			10 * time.Second, false},
 		{"exec", "a program of your own", of(exec.Default), 30 * time.Second, 20 * time.Second, false},
-		{"heartbeat", "a dead man's switch: Healthchecks, Uptime Kuma and others, by preset", of(heartbeat.Default), 30 * time.Second, 10 * time.Second, false},
+		{"heartbeat", "a dead man's switch: Healthchecks, Uptime Kuma and others, by preset", of(heartbeat.Default), 30 * time.Second,
+			10 * time.Second, false},
 		{"pagerduty", "PagerDuty, Events API v2", of(pagerduty.Default), time.Minute, 20 * time.Second, false},
 		{"icinga", "Icinga 2, passive results", of(icinga.Default), 30 * time.Second, 10 * time.Second, true},
 		{"statuspage", "Atlassian Statuspage", of(statuspage.Default), time.Minute, 20 * time.Second, true},

@@ -68,7 +68,8 @@ func Default() Config {
 		Web:  Web{Listen: []string{"127.0.0.1:10090"}, Connections: 100},
 		Tape: Tape{Max: 1024},
 		Libvirt: Libvirt{Sockets: []string{
-			"/run/libvirt/libvirt-sock-ro", "/run/libvirt/virtqemud-sock-ro", // also used by virtproxyd and in containers with the host's /run
+			// also used by virtproxyd and in containers with the host's /run
+			"/run/libvirt/libvirt-sock-ro", "/run/libvirt/virtqemud-sock-ro",
 			"/var/snap/openstack-hypervisor/common/run/libvirt/libvirt-sock-ro", "/var/snap/microstack/common/run/libvirt/libvirt-sock-ro",
 		}},
 		OVS:   OVS{Socket: "/run/openvswitch/db.sock"},

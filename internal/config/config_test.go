@@ -87,7 +87,8 @@ ceph: {every: 1s}
 		got = append(got, fmt.Sprintf("%d %s", e.Line, e.Field))
 	}
 	want := []string{
-		"2 node", "4 web.listen[0]", "5 web.max_connections", "7 rules.kmsg-lost.window", "8 rules.no-rule", "10 reporters[0].name", "11 reporters[0].rules",
+		"2 node", "4 web.listen[0]", "5 web.max_connections", "7 rules.kmsg-lost.window", "8 rules.no-rule", "10 reporters[0].name",
+		"11 reporters[0].rules",
 		"12 reporters[0].native.url", "13 reporters[0].tls.proxy_url", "14 ceph.every",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -118,9 +119,12 @@ func unknown(n int) string {
 
 func TestAddressesToListenOn(t *testing.T) {
 	for address, good := range map[string]bool{
-		"127.0.0.1:10090": true, "[::1]:10090": true, ":10090": true, "[::]:0": true, "[]:1": true, "localhost:1": true, "node2.example.net:10090": true, "0.0.0.0:65535": true,
-		"": false, "127.0.0.1": false, "127.0.0.1:": false, "127.0.0.1:http": false, "127.0.0.1:65536": false, "127.0.0.1:-1": false, "127.0.0.1:+1": false, "127.0.0.300:1": false,
-		"1.2.3:1": false, "::1:10090": false, "[::1:10090": false, "[127.0.0.1]:1": false, "[::1]": false, "node 2:1": false, "http://a:1": false, "a/b:1": false, "-a:1": false, "a..b:1": false,
+		"127.0.0.1:10090": true, "[::1]:10090": true, ":10090": true, "[::]:0": true, "[]:1": true, "localhost:1": true,
+		"node2.example.net:10090": true, "0.0.0.0:65535": true,
+		"": false, "127.0.0.1": false, "127.0.0.1:": false, "127.0.0.1:http": false, "127.0.0.1:65536": false, "127.0.0.1:-1": false,
+		"127.0.0.1:+1": false, "127.0.0.300:1": false,
+		"1.2.3:1": false, "::1:10090": false, "[::1:10090": false, "[127.0.0.1]:1": false, "[::1]": false, "node 2:1": false,
+		"http://a:1": false, "a/b:1": false, "-a:1": false, "a..b:1": false,
 		"vsock://:1": false, "ä:1": false, "127.0.0.1:99999999999999999999": false,
 	} {
 		wrong := Web{Listen: []string{address}, Connections: 100}.Mistakes()
@@ -213,7 +217,8 @@ func TestDocsAreFresh(t *testing.T) {
 // allowed thresholds only, or one line that begins with the file's name.
 func FuzzRead(f *testing.F) {
 	for _, text := range []string{
-		"node: node2\nrules:\n  kmsg-lost:\n    window: 90s\n    off: false\n", "web: {listen: [a, b]}", "a: &x [*x]", "? {a: b}\n: c", "node: !!binary aGk=",
+		"node: node2\nrules:\n  kmsg-lost:\n    window: 90s\n    off: false\n", "web: {listen: [a, b]}", "a: &x [*x]", "? {a: b}\n: c",
+		"node: !!binary aGk=",
 		"rules:\n  nic-saturated: {share: .nan}", "---\n---\n", "%YAML 1.1\n---\nnode: a", "ceph: {every: 9999999999h}",
 	} {
 		f.Add(text)

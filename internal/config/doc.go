@@ -17,7 +17,8 @@ func Markdown() string {
 	var b strings.Builder
 	b.WriteString(`# Configuration
 
-nodewatch needs no configuration file. To use one, set ` + "`--config.file`" + ` or ` + "`$NODEWATCH_CONFIG`" + `. ` + "`nodewatch check-config FILE`" + `
+nodewatch needs no configuration file. To use one, set ` + "`--config.file`" + ` or ` + "`$NODEWATCH_CONFIG`" + `. ` +
+		"`nodewatch check-config FILE`" + `
 lists all errors, in the file and in the files that it refers to (certificates, the web configuration), or prints that it is valid. Each
 error is one line with file, line, field and the allowed values; with an error the daemon does not start (exit code 1). At SIGHUP the file
 is reloaded: changed rules apply at once, other changes require a restart. An invalid file changes nothing, is logged, and sets
@@ -39,7 +40,8 @@ example of each. Secrets are in files, never here; a file name that is not absol
 	fields(&b, reflect.ValueOf(Reporter{}), "")
 	b.WriteString("\nDefaults that depend on the backend:\n\n| backend | `every` | `deadline` | `silenced` | description |\n|---|---|---|---|---|\n")
 	for _, x := range backends() {
-		fmt.Fprintf(&b, "| `%s` | %s | %s | %t | %s |\n", x.name, defaultText(reflect.ValueOf(x.every)), defaultText(reflect.ValueOf(x.deadline)), x.silenced, x.about)
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %t | %s |\n", x.name, defaultText(reflect.ValueOf(x.every)),
+			defaultText(reflect.ValueOf(x.deadline)), x.silenced, x.about)
 	}
 	b.WriteString("\nThe sections of the backends:\n\n| field | default | description |\n|---|---|---|\n")
 	for _, x := range backends() {
@@ -48,7 +50,8 @@ example of each. Secrets are in files, never here; a file name that is not absol
 	b.WriteString(`
 ## Thresholds
 
-` + "`rules:`" + ` has a mapping for each rule to be changed. ` + "`off: true`" + ` switches a rule off. [rules.md](rules.md) explains each rule.
+` + "`rules:`" + ` has a mapping for each rule to be changed. ` + "`off: true`" +
+		` switches a rule off. [rules.md](rules.md) explains each rule.
 
 ` + "```yaml" + `
 rules:

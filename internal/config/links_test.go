@@ -17,11 +17,14 @@ func TestLinks(t *testing.T) {
 		}
 	}
 	for address, want := range map[string]string{
-		"javascript:alert(1)": "http:// or https://", "data:text/html,x": "http:// or https://", "//grafana.example.net/": "http:// or https://", "grafana.example.net": "http:// or https://",
-		"ftp://grafana.example.net": "http:// or https://", "https:///d/x": "the host is missing", "https://oncall:storm@grafana.example.net/": "must not contain a user or a password", "'http://[::1'": "not a URL",
+		"javascript:alert(1)": "http:// or https://", "data:text/html,x": "http:// or https://",
+		"//grafana.example.net/": "http:// or https://", "grafana.example.net": "http:// or https://",
+		"ftp://grafana.example.net": "http:// or https://", "https:///d/x": "the host is missing",
+		"https://oncall:storm@grafana.example.net/": "must not contain a user or a password", "'http://[::1'": "not a URL",
 	} {
 		err := read(address)
-		if err == nil || !strings.Contains(err.Error(), "n.yml:2: links.grafana: ") || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "storm") {
+		if err == nil || !strings.Contains(err.Error(), "n.yml:2: links.grafana: ") || !strings.Contains(err.Error(), want) ||
+			strings.Contains(err.Error(), "storm") {
 			t.Errorf("%s: got %v, want %q", address, err, want)
 		}
 	}

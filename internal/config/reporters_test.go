@@ -34,7 +34,8 @@ func TestReporters(t *testing.T) {
 	}
 	r := c.Reporters[0]
 	s, is := r.Settings.(*native.Config)
-	if !is || s.URL != "https://192.0.2.10" || s.Token != "hub-token" || r.Backend != "native" || r.Every != 30*time.Second || r.TLS.Source != "198.51.100.4" {
+	if !is || s.URL != "https://192.0.2.10" || s.Token != "hub-token" || r.Backend != "native" || r.Every != 30*time.Second ||
+		r.TLS.Source != "198.51.100.4" {
 		t.Errorf("%+v", r)
 	}
 	if f := r.Filter(); f.Severity != report.Warning || f.Pageable || len(f.NotRules) != 1 {

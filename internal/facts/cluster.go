@@ -21,7 +21,7 @@ type Cluster struct {
 	Down    []string     // OSDs that are down according to the kernel's map, by number
 	Changes []MapChange  // changes of the last ten minutes, oldest first
 	FullAt  time.Time    // when the kernel last logged that the cluster or a pool is full; zero: never
-	Full    string       // what is full now according to the cluster: "the cluster", "a pool", "an OSD"; empty: nothing, or the cluster cannot be queried
+	Full    string       // what the cluster reports as full: "the cluster", "a pool", "an OSD"; empty: nothing, or unknown
 	Hunting int          // kernel clients without a monitor session
 	MonLost time.Time    // when a monitor session was last lost, if some are hunting
 	MonBack time.Time    // when a monitor session was last established; zero: never

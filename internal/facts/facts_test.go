@@ -58,7 +58,8 @@ func TestEveryReasonThatEndsASessionCounts(t *testing.T) {
 			continue
 		}
 		o := list[0]
-		if o.OSD != "osd7" || o.All() != 1 || o.Broken() != c.broken || o.Ended() != c.ended || o.Unanswered() != c.unanswered || o.Refused() != c.refused {
+		if o.OSD != "osd7" || o.All() != 1 || o.Broken() != c.broken || o.Ended() != c.ended || o.Unanswered() != c.unanswered ||
+			o.Refused() != c.refused {
 			t.Errorf("%s %s: got %+v", c.class, c.detail, o)
 		}
 	}
@@ -142,16 +143,19 @@ func TestStalls(t *testing.T) {
 func TestOsdcTiesARequestToItsDevice(t *testing.T) {
 	n := newNode(2)
 	see := func() {
-		n.See(node.SawPending{Reading: nodetest.Reading(n.At, 10*time.Second, []rbd.Pending{{FSID: "f", ClientID: 4151, Requests: []rbd.Request{
-			{TID: 1, OSD: 9, Object: "rbd_data.000000000001.0000000000000001", Ops: "read", Attempts: 1},
-			{TID: 2, OSD: 3, Object: "rbd_header.000000000001", Ops: "watch-ping", Attempts: 1},
-		}}, {FSID: "f", ClientID: 7777, Requests: []rbd.Request{{TID: 3, OSD: 5, Object: "10000000000.00000000", Ops: "read", Attempts: 9}}}})})
+		n.See(node.SawPending{Reading: nodetest.Reading(n.At, 10*time.Second,
+			[]rbd.Pending{{FSID: "f", ClientID: 4151, Requests: []rbd.Request{
+				{TID: 1, OSD: 9, Object: "rbd_data.000000000001.0000000000000001", Ops: "read", Attempts: 1},
+				{TID: 2, OSD: 3, Object: "rbd_header.000000000001", Ops: "watch-ping", Attempts: 1},
+			}}, {FSID: "f", ClientID: 7777, Requests: []rbd.Request{{TID: 3, OSD: 5, Object: "10000000000.00000000", Ops: "read",
+				Attempts: 9}}}})})
 	}
 	see()
 	n.Wait(12 * time.Second)
 	see()
 	list := factsOf(n).Stalls()
-	if len(list) != 1 || list[0].Device != "rbd1" || len(list[0].Waits) != 1 || list[0].Waits[0].Request.OSD != 9 || list[0].For != 12*time.Second {
+	if len(list) != 1 || list[0].Device != "rbd1" || len(list[0].Waits) != 1 || list[0].Waits[0].Request.OSD != 9 ||
+		list[0].For != 12*time.Second {
 		t.Errorf("got %+v, want one request of rbd1 at osd9: watches wait by design, and another client's requests are not krbd's", list)
 	}
 }
@@ -170,7 +174,8 @@ func TestTheBaselineDoesNotLearnTheIncident(t *testing.T) {
 	learn(3600, nodetest.IO{Done: 20, Ms: 250, InFlight: 5})
 	for _, l := range New(n.Snapshot, b).Latency() {
 		if l.Usual < 1.5 || l.Usual > 3 || !l.Slow(DefaultSlow) {
-			t.Errorf("%s: usually %v ms, now %v ms, slow %v; want about 2 ms and slow after an hour of 250 ms", l.Device, l.Usual, l.Now, l.Slow(DefaultSlow))
+			t.Errorf("%s: usually %v ms, now %v ms, slow %v; want about 2 ms and slow after an hour of 250 ms", l.Device, l.Usual, l.Now,
+				l.Slow(DefaultSlow))
 		}
 	}
 	learn(120, nodetest.IO{Done: 300, Ms: 80, InFlight: 32})
@@ -195,7 +200,8 @@ func TestALatencyThatLastsIsAdopted(t *testing.T) {
 				return New(n.Snapshot, b)
 			}
 			learn(120, nodetest.IO{Done: 20, Ms: 2})
-			if f := learn(60, nodetest.IO{Done: 20, Ms: 250, InFlight: 5}); len(f.Adoptions(time.Hour)) > 0 || len(f.SlowDisks(DefaultSlow)) != 2 {
+			if f := learn(60, nodetest.IO{Done: 20, Ms: 250, InFlight: 5}); len(f.Adoptions(time.Hour)) > 0 ||
+				len(f.SlowDisks(DefaultSlow)) != 2 {
 				t.Fatalf("adopted at once: %+v", f.Adoptions(time.Hour))
 			}
 			if acknowledge {
@@ -211,7 +217,8 @@ func TestALatencyThatLastsIsAdopted(t *testing.T) {
 			if len(list) != 2 || list[0].Was < 1.5 || list[0].Was > 3 || list[0].Is < 200 || len(f.SlowDisks(DefaultSlow)) > 0 {
 				t.Errorf("got %+v, want about 2 ms before and 250 ms now, and no slow disk", list)
 			}
-			if again := learn(60, nodetest.IO{Done: 20, Ms: 600, InFlight: 12}).Adoptions(time.Hour); len(again) != 2 || !again[0].At.Equal(list[0].At) {
+			if again := learn(60, nodetest.IO{Done: 20, Ms: 600, InFlight: 12}).Adoptions(time.Hour); len(again) != 2 ||
+				!again[0].At.Equal(list[0].At) {
 				t.Errorf("adopted again: %+v", again)
 			}
 			if kept := BaselinesOf(b.List()); !reflect.DeepEqual(kept.List(), b.List()) {
@@ -227,7 +234,8 @@ func TestALatencyThatLastsIsAdopted(t *testing.T) {
 func TestBaselinesRoundTripAndAreBounded(t *testing.T) {
 	var list []NamedBaseline
 	for i := range 2 * maxBaselines {
-		list = append(list, NamedBaseline{Image{FSID: "f", Image: fmt.Sprint(i)}, Baseline{Latency: 2, Rate: 20, Learnt: 100, Used: nodetest.Start}})
+		list = append(list, NamedBaseline{Image{FSID: "f", Image: fmt.Sprint(i)},
+			Baseline{Latency: 2, Rate: 20, Learnt: 100, Used: nodetest.Start}})
 	}
 	list = append([]NamedBaseline{{Image{Image: "bad"}, Baseline{Latency: -1}}}, list...)
 	b := BaselinesOf(list)
@@ -247,7 +255,9 @@ func TestGuestsHit(t *testing.T) {
 	n := newNode(4)
 	disk := func(n int) []rbd.Disk { return []rbd.Disk{{Target: "vda", Path: fmt.Sprintf("/dev/rbd%d", n)}} }
 	n.SeeGuests([]rbd.Guest{
-		{Name: "vm1", ID: "1", Kind: "vm", State: "running", Disks: disk(0)}, {Name: "vm2", ID: "2", Kind: "vm", State: "running", Disks: disk(1)}, {Name: "off", ID: "3", Kind: "vm", State: "shutoff", Disks: disk(2)},
+		{Name: "vm1", ID: "1", Kind: "vm", State: "running", Disks: disk(0)},
+		{Name: "vm2", ID: "2", Kind: "vm", State: "running", Disks: disk(1)},
+		{Name: "off", ID: "3", Kind: "vm", State: "shutoff", Disks: disk(2)},
 	}...)
 	f := factsOf(n)
 	for _, c := range []struct {
@@ -268,7 +278,9 @@ func TestGuestsHit(t *testing.T) {
 }
 
 func TestABondWithoutAnAggregatorCarriesNothing(t *testing.T) {
-	b := bond.Bond{Name: "bond0", Kind: bond.Kernel, Mode: bond.LACP, Slaves: []bond.Slave{{Name: "eth0", Carrier: true, MIIStatus: "UP", State: "ACTIVE"}, {Name: "eth1", Carrier: true, MIIStatus: "UP", State: "ACTIVE"}}}
+	b := bond.Bond{Name: "bond0", Kind: bond.Kernel, Mode: bond.LACP,
+		Slaves: []bond.Slave{{Name: "eth0", Carrier: true, MIIStatus: "UP", State: "ACTIVE"},
+			{Name: "eth1", Carrier: true, MIIStatus: "UP", State: "ACTIVE"}}}
 	f := factsOf(newNode(0))
 	if got := f.Carries(b); len(got) != 0 || LACPOf(b).OK() {
 		t.Errorf("got %d slaves that carry traffic, LACP OK %v", len(got), LACPOf(b).OK())

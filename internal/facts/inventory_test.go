@@ -39,14 +39,17 @@ func TestInventory(t *testing.T) {
 			s.Storage = []node.Path{{Carriers: []string{"bond0"}}}
 			s.Mapped = node.Reading[[]rbd.Mapped]{Value: []rbd.Mapped{{Device: "rbd0"}}, At: read}
 			s.QEMU.At, s.Host.Value.Release = read, "6.1.0"
-		}), map[string]string{"nodewatch": "1.2.3", "kernel": "6.1.0", "client": "krbd", "hash_policy": "layer2", "mtu": "9,000", "nic_speed": "2 x 10 Gbit/s"}},
+		}), map[string]string{"nodewatch": "1.2.3", "kernel": "6.1.0", "client": "krbd", "hash_policy": "layer2", "mtu": "9,000",
+			"nic_speed": "2 x 10 Gbit/s"}},
 		"librbd and bonds that differ": {snapshot(func(s *node.Snapshot) {
 			links(s, bonded("bond0", "layer2", 10000, 25000), bonded("bond1", "layer3+4", 0))
 			s.Mapped.At, s.Libvirt.At = read, read
 			s.Guests = []rbd.Guest{{Disks: []rbd.Disk{{Client: rbd.LibRBD}, {}}}}
 		}), map[string]string{"nodewatch": "1.2.3", "client": "librbd", "hash_policy": "bond0 layer2, bond1 layer3+4", "mtu": "9,000"}},
-		"no RBD, and krbd not readable": {snapshot(func(s *node.Snapshot) { s.Libvirt.At = read }), map[string]string{"nodewatch": "1.2.3"}},
-		"no RBD":                        {snapshot(func(s *node.Snapshot) { s.Mapped.At, s.Libvirt.At = read, read }), map[string]string{"nodewatch": "1.2.3", "client": "none"}},
+		"no RBD, and krbd not readable": {snapshot(func(s *node.Snapshot) { s.Libvirt.At = read }),
+			map[string]string{"nodewatch": "1.2.3"}},
+		"no RBD": {snapshot(func(s *node.Snapshot) { s.Mapped.At, s.Libvirt.At = read, read }),
+			map[string]string{"nodewatch": "1.2.3", "client": "none"}},
 	} {
 		if diff := cmp.Diff(c.want, New(c.s, Baselines{}).Inventory()); diff != "" {
 			t.Errorf("%s: (-want +got)\n%s", name, diff)
@@ -62,7 +65,8 @@ func BenchmarkInventory(b *testing.B) {
 	s.Mapped.At, s.QEMU.At, s.Host.Value.Release = read, read, "6.1.0-56-amd64"
 	s.Links.At = read
 	for _, name := range []string{"bond0", "bond1"} {
-		s.Links.Value.Bonds = append(s.Links.Value.Bonds, bond.Bond{Name: name, Kind: bond.Kernel, Mode: bond.LACP, HashPolicy: "layer2", MTU: 9000, Slaves: []bond.Slave{{Speed: 25000}, {Speed: 25000}}})
+		s.Links.Value.Bonds = append(s.Links.Value.Bonds, bond.Bond{Name: name, Kind: bond.Kernel, Mode: bond.LACP, HashPolicy: "layer2",
+			MTU: 9000, Slaves: []bond.Slave{{Speed: 25000}, {Speed: 25000}}})
 	}
 	for n := range 78 {
 		s.Mapped.Value = append(s.Mapped.Value, rbd.Mapped{Device: "rbd0"})

@@ -65,7 +65,8 @@ func (b Baselines) List() []NamedBaseline {
 		list = append(list, NamedBaseline{i, of})
 	}
 	slices.SortFunc(list, func(a, b NamedBaseline) int {
-		return cmp.Or(cmp.Compare(a.FSID, b.FSID), cmp.Compare(a.Pool, b.Pool), cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Image.Image, b.Image.Image))
+		return cmp.Or(cmp.Compare(a.FSID, b.FSID), cmp.Compare(a.Pool, b.Pool), cmp.Compare(a.Namespace, b.Namespace),
+			cmp.Compare(a.Image.Image, b.Image.Image))
 	})
 	return list
 }
@@ -75,7 +76,8 @@ func (b Baselines) List() []NamedBaseline {
 func BaselinesOf(list []NamedBaseline) Baselines {
 	b := Baselines{images: map[Image]Baseline{}}
 	for _, n := range list {
-		sane := n.Latency > 0 && n.Was >= 0 && !math.IsInf(n.Was, 0) && n.Rate >= 0 && n.Learnt >= 0 && !math.IsInf(n.Latency+n.Rate+n.Learnt, 0) && !math.IsNaN(n.Latency+n.Rate+n.Learnt)
+		sane := n.Latency > 0 && n.Was >= 0 && !math.IsInf(n.Was, 0) && n.Rate >= 0 && n.Learnt >= 0 &&
+			!math.IsInf(n.Latency+n.Rate+n.Learnt, 0) && !math.IsNaN(n.Latency+n.Rate+n.Learnt)
 		if sane && len(b.images) < maxBaselines {
 			b.images[n.Image] = n.Baseline
 		}

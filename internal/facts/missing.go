@@ -138,5 +138,6 @@ func missingDrops(list []node.NIC) Missing {
 	if len(texts) == 0 {
 		return Missing{}
 	}
-	return Missing{strings.Join(texts, "; "), "report the driver and these counters to the nodewatch project; until then nodewatch uses the kernel's counters of the NIC"}
+	return Missing{strings.Join(texts, "; "),
+		"report the driver and these counters to the nodewatch project; until then nodewatch uses the kernel's counters of the NIC"}
 }

@@ -68,7 +68,7 @@ type OSDLosses struct {
 	N       [len(Reasons)]uint32
 	Total   uint64 // sum over all reasons
 	Damaged uint64 // number of CRC failures in a part other than the data
-	Seconds int    // maximum number of different seconds, within at most a minute, in which sessions ended for the same reason other than a CRC failure
+	Seconds int    // most seconds of one minute in which sessions ended for the same reason other than a CRC failure
 }
 
 // Addr returns the OSD's address from the latest line; empty: not named.

@@ -18,7 +18,7 @@ const MinStall = 2 * time.Second
 type Stall struct {
 	Device string       // empty: the waiting requests are of no mapped image, for example of a clone's parent
 	Disk   *node.DiskIO // nil: the block layer's counters do not show the stall
-	Since  time.Time    // time of the last completion; if some requests complete, when the queue became too long; otherwise when the oldest request was first observed
+	Since  time.Time    // last completion; if some complete, when the queue became too long; else when the oldest request was first seen
 	For    time.Duration
 	Crawls bool        // some requests complete, but so few that each takes at least node.LongQueue
 	Waits  []node.Wait // requests of the device that osdc lists, oldest first

@@ -18,8 +18,9 @@ func TestThrottles(t *testing.T) {
 			{Name: "eth0", Index: 2, State: "ACTIVE", MIIStatus: "UP", Carrier: true, Speed: 10000},
 			{Name: "eth1", Index: 3, State: "ACTIVE", MIIStatus: "UP", Carrier: true, Speed: 10000},
 		}}},
-		NICs:      []bond.NIC{{Name: "eno1", Index: 4, Up: true, Speed: 1000}},
-		Uppers:    []bond.Upper{{Name: "bond0.40", Index: 11, Kind: "vlan", Lowers: []int{10}}, {Name: "vmbr4", Index: 12, Kind: "bridge", Lowers: []int{11}}},
+		NICs: []bond.NIC{{Name: "eno1", Index: 4, Up: true, Speed: 1000}},
+		Uppers: []bond.Upper{{Name: "bond0.40", Index: 11, Kind: "vlan", Lowers: []int{10}},
+			{Name: "vmbr4", Index: 12, Kind: "bridge", Lowers: []int{11}}},
 		Addresses: []bond.Address{{IP: "192.0.2.12", Bits: 24, Index: 12}},
 	}
 	n := nodetest.New(links).MapDisks(1, "192.0.2.12")

@@ -93,7 +93,8 @@ func (t Traffic) with(o Traffic, _ float32) Traffic {
 }
 
 func (i IO) with(o IO, n float32) IO {
-	return IO{At: i.At, Completed: i.Completed + (o.Completed-i.Completed)/n, Median: max(i.Median, o.Median), Slowest: max(i.Slowest, o.Slowest)}
+	return IO{At: i.At, Completed: i.Completed + (o.Completed-i.Completed)/n, Median: max(i.Median, o.Median),
+		Slowest: max(i.Slowest, o.Slowest)}
 }
 
 func (l Losses) with(o Losses, _ float32) Losses { return Losses{At: l.At, N: max(l.N, o.N)} }
@@ -210,7 +211,10 @@ func (r *Recorder) takeNICs(f *facts.Facts) (leftOut int) {
 			if first != (n.Bond != "" || n.Devices > 0) || !n.Rx.Known {
 				continue
 			}
-			place, kept := slices.BinarySearchFunc(r.nics, n.Name, func(t nicTrack, name string) int { return strings.Compare(t.name, name) })
+			place, kept := slices.BinarySearchFunc(r.nics, n.Name, func(t nicTrack,
+				name string) int {
+				return strings.Compare(t.name, name)
+			})
 			if !kept && len(r.nics) >= maxNICs {
 				leftOut++
 				continue

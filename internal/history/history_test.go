@@ -33,11 +33,13 @@ func play(r *Recorder, p *node.Snapshot, from, to, step int, of func(second int)
 		at, m := start.Add(time.Duration(second)*time.Second), of(second)
 		see := func(o node.Observation) { *p = p.Take(node.Entry{At: at, Obs: o}) }
 		if second == 0 {
-			see(node.Started{Sources: []node.Source{{Name: node.SourceNIC, Every: time.Second}, {Name: node.SourceIO, Every: time.Second}, {Name: node.SourceKmsg, Every: time.Second}}})
+			see(node.Started{Sources: []node.Source{{Name: node.SourceNIC, Every: time.Second}, {Name: node.SourceIO, Every: time.Second},
+				{Name: node.SourceKmsg, Every: time.Second}}})
 		}
 		var links bond.Links
 		for n := 0; n+1 < m.nics; n += 2 {
-			links.Bonds = append(links.Bonds, bond.Bond{Name: fmt.Sprintf("bond%d", n/2), Slaves: []bond.Slave{{Name: nicName(n)}, {Name: nicName(n + 1)}}})
+			links.Bonds = append(links.Bonds, bond.Bond{Name: fmt.Sprintf("bond%d", n/2),
+				Slaves: []bond.Slave{{Name: nicName(n)}, {Name: nicName(n + 1)}}})
 		}
 		see(node.SawLinks{Reading: node.Reading[bond.Links]{At: at, Every: time.Second, Value: links}})
 		var failed *node.Error
@@ -51,11 +53,13 @@ func play(r *Recorder, p *node.Snapshot, from, to, step int, of func(second int)
 		}
 		see(node.SawIO{Reading: node.Reading[[]rbd.IO]{At: at, Every: time.Second, Err: failed}})
 		for d := range m.devices {
-			p.IO = append(p.IO, node.DiskIO{Device: fmt.Sprintf("rbd%d", d), At: at, LastProgress: at, IOPS: float64(second), Completed: 1, Latency: float64(d + 1)})
+			p.IO = append(p.IO, node.DiskIO{Device: fmt.Sprintf("rbd%d", d), At: at, LastProgress: at, IOPS: float64(second), Completed: 1,
+				Latency: float64(d + 1)})
 		}
 		b := kmsg.Batch{}
 		for o := range m.osds {
-			b.Counts = append(b.Counts, kmsg.Count{Class: kmsg.CRC, Peer: fmt.Sprintf("osd%d", o), Detail: "data", N: uint64(second), First: at, Last: at})
+			b.Counts = append(b.Counts, kmsg.Count{Class: kmsg.CRC, Peer: fmt.Sprintf("osd%d", o), Detail: "data", N: uint64(second),
+				First: at, Last: at})
 		}
 		see(node.SawKernel{Reading: node.Reading[kmsg.Batch]{At: at, Every: time.Second, Value: b, Err: failed}})
 		*p = p.Take(node.Entry{At: at})
@@ -74,10 +78,12 @@ func TestTensAreThePeaksAndTheMeanRate(t *testing.T) {
 	if !kept || len(n.Seconds) != 25 || n.Seconds[24] != (Traffic{start.Unix() + 24, 24001, 5, 10000}) {
 		t.Fatalf("%t, %d seconds: %v", kept, len(n.Seconds), n.Seconds)
 	}
-	if diff := cmp.Diff([]Traffic{{start.Unix(), 9001, 5, 10000}, {start.Unix() + 10, 19001, 5, 10000}, {start.Unix() + 20, 24001, 5, 10000}}, n.Tens()); diff != "" {
+	if diff := cmp.Diff([]Traffic{{start.Unix(), 9001, 5, 10000}, {start.Unix() + 10, 19001, 5, 10000},
+		{start.Unix() + 20, 24001, 5, 10000}}, n.Tens()); diff != "" {
 		t.Errorf("traffic (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff([]IO{{start.Unix(), 3 * 4.5, 2, 3}, {start.Unix() + 10, 3 * 14.5, 2, 3}, {start.Unix() + 20, 3 * 22, 2, 3}}, h.IO.Tens()); diff != "" {
+	if diff := cmp.Diff([]IO{{start.Unix(), 3 * 4.5, 2, 3}, {start.Unix() + 10, 3 * 14.5, 2, 3}, {start.Unix() + 20, 3 * 22, 2, 3}},
+		h.IO.Tens()); diff != "" {
 		t.Errorf("I/O (-want +got):\n%s", diff)
 	}
 	if diff := cmp.Diff([]Losses{{start.Unix(), 18}, {start.Unix() + 10, 38}, {start.Unix() + 20, 44}}, h.Losses.Tens()[1:]); diff != "" {
@@ -150,7 +156,8 @@ func TestMemoryIsBounded(t *testing.T) {
 		last := all[len(all)-1]
 		most(last)
 		n := last.NICs[0]
-		if len(last.NICs) != min(m.nics, maxNICs) || last.LeftOut != max(0, m.nics-maxNICs) || len(n.Seconds) != secondsKept || len(n.Tens()) != tensKept {
+		if len(last.NICs) != min(m.nics, maxNICs) || last.LeftOut != max(0, m.nics-maxNICs) || len(n.Seconds) != secondsKept ||
+			len(n.Tens()) != tensKept {
 			t.Errorf("%s: %d NICs, %d left out, %d seconds, %d tens", name, len(last.NICs), last.LeftOut, len(n.Seconds), len(n.Tens()))
 		}
 		t.Logf("%s: %d bytes", name, last.Bytes)

@@ -24,7 +24,8 @@ func (j *Judge) explain(findings []report.Finding) {
 		for k := range findings {
 			other := &findings[k]
 			if other.Rule != f.Rule && slices.Contains(r.Explains, other.Rule) && !levelOf(*f).below(levelOf(*other)) &&
-				(subjects == nil || slices.Contains(subjects, other.Subject)) && (f.State == report.Seen || !other.Since.After(f.LastSeen)) {
+				(subjects == nil || slices.Contains(subjects, other.Subject)) &&
+				(f.State == report.Seen || !other.Since.After(f.LastSeen)) {
 				other.ExplainedBy = append(other.ExplainedBy, report.Ref{Rule: f.Rule, Subject: f.Subject})
 			}
 		}

@@ -18,8 +18,10 @@ func (tr *trialRun) withGuests(n int) {
 	var mapped []rbd.Mapped
 	var guests []rbd.Guest
 	for i := range n {
-		mapped = append(mapped, rbd.Mapped{ID: i, Device: fmt.Sprintf("rbd%d", i), Major: 252, Minor: uint32(16 * i), Pool: "rbd", Image: fmt.Sprintf("vm-%d", 100+i), ClientID: 4})
-		guests = append(guests, rbd.Guest{Name: fmt.Sprintf("vm%d", 100+i), ID: fmt.Sprint(i + 1), Kind: "vm", State: "running", Disks: []rbd.Disk{{Target: "vda", Path: fmt.Sprintf("/dev/rbd%d", i), Major: 252, Minor: uint32(16 * i)}}})
+		mapped = append(mapped, rbd.Mapped{ID: i, Device: fmt.Sprintf("rbd%d", i), Major: 252, Minor: uint32(16 * i), Pool: "rbd",
+			Image: fmt.Sprintf("vm-%d", 100+i), ClientID: 4})
+		guests = append(guests, rbd.Guest{Name: fmt.Sprintf("vm%d", 100+i), ID: fmt.Sprint(i + 1), Kind: "vm", State: "running",
+			Disks: []rbd.Disk{{Target: "vda", Path: fmt.Sprintf("/dev/rbd%d", i), Major: 252, Minor: uint32(16 * i)}}})
 	}
 	tr.observe(node.SawMapped{Reading: node.Reading[[]rbd.Mapped]{At: tr.at, Value: mapped}})
 	if guests != nil {
@@ -42,18 +44,19 @@ func TestImpactIsComputedFromTheGuestsHit(t *testing.T) {
 		want  report.Impact
 		hit   int
 	}{
-		"half are stalled":              {rule.Hits{Stalled: devices(5)}, 0, report.MajorOutage, 5},
-		"fewer, at first":               {rule.Hits{Stalled: devices(4)}, 29 * time.Second, report.Operational, 4},
-		"fewer":                         {rule.Hits{Stalled: devices(4)}, 30 * time.Second, report.PartialOutage, 4},
-		"fewer in a session loop":       {rule.Hits{Stalled: devices(4), Loop: true}, 15 * time.Second, report.PartialOutage, 4},
-		"fewer in a loop, at first":     {rule.Hits{Stalled: devices(4), Loop: true}, 5 * time.Second, report.DegradedPerformance, 4},
-		"I/O errors":                    {rule.Hits{Failed: devices(1)}, 0, report.PartialOutage, 1},
-		"I/O errors of half":            {rule.Hits{Failed: devices(5)}, 0, report.MajorOutage, 5},
-		"slow":                          {rule.Hits{Slow: devices(10)}, 0, report.DegradedPerformance, 10},
-		"paused":                        {rule.Hits{StalledGuests: []string{"vm109"}}, 0, report.PartialOutage, 1},
-		"paused, and half with a stall": {rule.Hits{Stalled: devices(4), StalledGuests: []string{"vm103", "vm109"}}, 0, report.MajorOutage, 5},
-		"a disk of nobody that runs":    {rule.Hits{Failed: []string{"rbd99"}}, 0, report.Operational, 0},
-		"nothing":                       {rule.Hits{}, time.Hour, report.Operational, 0},
+		"half are stalled":          {rule.Hits{Stalled: devices(5)}, 0, report.MajorOutage, 5},
+		"fewer, at first":           {rule.Hits{Stalled: devices(4)}, 29 * time.Second, report.Operational, 4},
+		"fewer":                     {rule.Hits{Stalled: devices(4)}, 30 * time.Second, report.PartialOutage, 4},
+		"fewer in a session loop":   {rule.Hits{Stalled: devices(4), Loop: true}, 15 * time.Second, report.PartialOutage, 4},
+		"fewer in a loop, at first": {rule.Hits{Stalled: devices(4), Loop: true}, 5 * time.Second, report.DegradedPerformance, 4},
+		"I/O errors":                {rule.Hits{Failed: devices(1)}, 0, report.PartialOutage, 1},
+		"I/O errors of half":        {rule.Hits{Failed: devices(5)}, 0, report.MajorOutage, 5},
+		"slow":                      {rule.Hits{Slow: devices(10)}, 0, report.DegradedPerformance, 10},
+		"paused":                    {rule.Hits{StalledGuests: []string{"vm109"}}, 0, report.PartialOutage, 1},
+		"paused, and half with a stall": {rule.Hits{Stalled: devices(4), StalledGuests: []string{"vm103", "vm109"}}, 0,
+			report.MajorOutage, 5},
+		"a disk of nobody that runs": {rule.Hits{Failed: []string{"rbd99"}}, 0, report.Operational, 0},
+		"nothing":                    {rule.Hits{}, time.Hour, report.Operational, 0},
 	} {
 		tr := newTrial(t, oneRule(0, 0))
 		tr.withGuests(10)
@@ -241,7 +244,8 @@ func TestAnIncidentIsRememberedUntilAcknowledged(t *testing.T) {
 			t.Fatalf("got %+v before it has ended", r.Incident)
 		}
 		r = tr.tick(time.Second)
-		want := &report.Incident{Begin: begin, End: end, Peak: report.MajorOutage, Severity: report.Critical, Headline: "a storm", Finding: report.Ref{Rule: "a", Subject: "x"}, Cause: "saturation",
+		want := &report.Incident{Begin: begin, End: end, Peak: report.MajorOutage, Severity: report.Critical, Headline: "a storm",
+			Finding: report.Ref{Rule: "a", Subject: "x"}, Cause: "saturation",
 			Guests: &report.Guests{Hit: 6, Total: 10, Names: []string{"vm100", "vm101", "vm102", "vm103", "vm104", "vm105"}}}
 		if diff := cmp.Diff(want, r.Incident); diff != "" {
 			t.Errorf("incident (-want +got):\n%s", diff)

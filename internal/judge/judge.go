@@ -63,7 +63,8 @@ type memories map[string]memory
 
 // New returns a Judge that applies the given rules.
 func New(rules rule.RuleSet) *Judge {
-	return &Judge{rules: rules, memory: map[string]memories{}, components: map[report.ComponentName]report.Component{}, rises: map[rise][]time.Time{}}
+	return &Judge{rules: rules, memory: map[string]memories{}, components: map[report.ComponentName]report.Component{},
+		rises: map[rise][]time.Time{}}
 }
 
 // Take queues one entry. On a tick, which is an entry without an observation, it

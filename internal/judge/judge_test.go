@@ -85,7 +85,8 @@ func (tr *trialRun) tick(d time.Duration) report.Report {
 func shows(r report.Report) []string {
 	var all []string
 	for _, f := range r.Findings {
-		all = append(all, fmt.Sprintf("%s %s %s %s since %.0f seen %.0f", f.Rule, f.Subject, f.Severity, f.State, f.Since.Sub(sceneStart).Seconds(), f.LastSeen.Sub(sceneStart).Seconds()))
+		all = append(all, fmt.Sprintf("%s %s %s %s since %.0f seen %.0f", f.Rule, f.Subject, f.Severity, f.State,
+			f.Since.Sub(sceneStart).Seconds(), f.LastSeen.Sub(sceneStart).Seconds()))
 	}
 	return all
 }
@@ -270,7 +271,8 @@ func TestRepeatedSubjectsCountOnceAtTheirWorst(t *testing.T) {
 func TestNothingIsJudgedBeforeSourcesSpokeOrTheGraceIsOver(t *testing.T) {
 	begin := func() *Judge {
 		j := New(rule.RuleSet{})
-		j.Take(node.Entry{At: sceneStart, Obs: node.Started{Node: "node2", Sources: []node.Source{{Name: node.SourceBond}, {Name: node.SourceHost}}}})
+		j.Take(node.Entry{At: sceneStart, Obs: node.Started{Node: "node2",
+			Sources: []node.Source{{Name: node.SourceBond}, {Name: node.SourceHost}}}})
 		j.Take(node.Entry{At: sceneStart, Obs: node.SawLinks{Reading: node.Reading[bond.Links]{At: sceneStart}}})
 		return j
 	}
@@ -286,7 +288,8 @@ func TestNothingIsJudgedBeforeSourcesSpokeOrTheGraceIsOver(t *testing.T) {
 		t.Error("not judged when the grace was over")
 	}
 	j = begin()
-	j.Take(node.Entry{At: sceneStart, Obs: node.SawHost{Reading: node.Reading[host.State]{Err: &node.Error{Kind: node.Failed, Since: sceneStart}}}})
+	j.Take(node.Entry{At: sceneStart, Obs: node.SawHost{Reading: node.Reading[host.State]{Err: &node.Error{Kind: node.Failed,
+		Since: sceneStart}}}})
 	if !judged(j, time.Second) {
 		t.Error("not judged though every source has spoken, be it that it is blind")
 	}
@@ -295,7 +298,8 @@ func TestNothingIsJudgedBeforeSourcesSpokeOrTheGraceIsOver(t *testing.T) {
 func TestNoDataIsUnknownNeverOperational(t *testing.T) {
 	j := New(all.Default())
 	var sources []node.Source
-	for _, name := range []string{node.SourceBond, node.SourceNIC, node.SourceKrbd, node.SourceIO, node.SourceKmsg, node.SourceLibvirt, node.SourceQEMU, node.SourceHost, node.SourceCeph} {
+	for _, name := range []string{node.SourceBond, node.SourceNIC, node.SourceKrbd, node.SourceIO, node.SourceKmsg, node.SourceLibvirt,
+		node.SourceQEMU, node.SourceHost, node.SourceCeph} {
 		sources = append(sources, node.Source{Name: name})
 	}
 	j.Take(node.Entry{At: sceneStart, Obs: node.Started{Sources: sources}})
@@ -317,12 +321,16 @@ func TestTheClusterAloneDoesNotMakeTheNodeUnknown(t *testing.T) {
 	for _, kind := range []node.ErrorKind{node.Absent, node.Denied, node.Failed} {
 		j := New(rule.RuleSet{})
 		good := []node.Observation{
-			node.SawLinks{Reading: node.Reading[bond.Links]{At: sceneStart}}, node.SawCounters{Reading: node.Reading[[]bond.Counters]{At: sceneStart}},
-			node.SawMapped{Reading: node.Reading[[]rbd.Mapped]{At: sceneStart}}, node.SawIO{Reading: node.Reading[[]rbd.IO]{At: sceneStart}},
-			node.SawKernel{Reading: node.Reading[kmsg.Batch]{At: sceneStart}}, node.SawLibvirt{Reading: node.Reading[rbd.Guests]{At: sceneStart}},
+			node.SawLinks{Reading: node.Reading[bond.Links]{At: sceneStart}},
+			node.SawCounters{Reading: node.Reading[[]bond.Counters]{At: sceneStart}},
+			node.SawMapped{Reading: node.Reading[[]rbd.Mapped]{At: sceneStart}},
+			node.SawIO{Reading: node.Reading[[]rbd.IO]{At: sceneStart}},
+			node.SawKernel{Reading: node.Reading[kmsg.Batch]{At: sceneStart}},
+			node.SawLibvirt{Reading: node.Reading[rbd.Guests]{At: sceneStart}},
 			node.SawHost{Reading: node.Reading[host.State]{At: sceneStart}},
 		}
-		for _, o := range append(good, node.SawCluster{Reading: node.Reading[ceph.Cluster]{Err: &node.Error{Kind: kind, Since: sceneStart}}}) {
+		for _, o := range append(good, node.SawCluster{Reading: node.Reading[ceph.Cluster]{Err: &node.Error{Kind: kind,
+			Since: sceneStart}}}) {
 			j.Take(node.Entry{At: sceneStart, Obs: o})
 		}
 		v, _ := j.Take(node.Entry{At: sceneStart.Add(time.Second)})
@@ -330,7 +338,8 @@ func TestTheClusterAloneDoesNotMakeTheNodeUnknown(t *testing.T) {
 			t.Errorf("%s: got status %s", kind, v.Report.Status)
 		}
 		for _, c := range v.Report.Components {
-			if c.Name == report.ComponentCluster && c.Status != report.Unknown || c.Name == report.ComponentStorage && c.Status != report.Operational {
+			if c.Name == report.ComponentCluster && c.Status != report.Unknown || c.Name == report.ComponentStorage &&
+				c.Status != report.Operational {
 				t.Errorf("%s: got %s %s", kind, c.Name, c.Status)
 			}
 		}
@@ -356,7 +365,8 @@ func TestTransitionsAreNumberedAndBounded(t *testing.T) {
 		}
 	}
 	last := r.Transitions[keptTransitions-1]
-	if last.From != "warning" || last.To != "clear" || last.Impact != report.Operational || last.Component != "network" || last.Summary != "a warning" {
+	if last.From != "warning" || last.To != "clear" || last.Impact != report.Operational || last.Component != "network" ||
+		last.Summary != "a warning" {
 		t.Errorf("got %+v", last)
 	}
 }
@@ -367,7 +377,8 @@ func TestWhatIsClearedHurtsNobody(t *testing.T) {
 	tr.tick(time.Second)
 	tr.found["a"] = nil
 	r := tr.tick(time.Second)
-	if last := r.Transitions[1]; last.From != "critical" || last.To != "clear" || last.Impact != report.Operational || last.Summary != "a storm" {
+	if last := r.Transitions[1]; last.From != "critical" || last.To != "clear" || last.Impact != report.Operational ||
+		last.Summary != "a storm" {
 		t.Errorf("got %+v", last)
 	}
 }
@@ -467,7 +478,8 @@ func TestFindingsAreSortedWorstFirst(t *testing.T) {
 	tr.found["a"] = []rule.Result{warning("2"), critical("1")}
 	tr.found["b"] = []rule.Result{warning("9"), warning("10")}
 	tr.want(tr.tick(time.Second),
-		"a 1 critical seen since 1 seen 1", "b 10 warning seen since 1 seen 1", "b 9 warning seen since 1 seen 1", "a 2 warning seen since 1 seen 1")
+		"a 1 critical seen since 1 seen 1", "b 10 warning seen since 1 seen 1", "b 9 warning seen since 1 seen 1",
+		"a 2 warning seen since 1 seen 1")
 }
 
 func TestListsAreEmptyRatherThanMissing(t *testing.T) {
@@ -505,7 +517,8 @@ func TestTransitionsSayWhatTheImpactWas(t *testing.T) {
 		got = append(got, fmt.Sprintf("%s %s: %s to %s", tn.From, tn.To, tn.ImpactFrom, tn.Impact))
 	}
 	want := []string{
-		"clear warning:  to operational", "warning critical: operational to degraded_performance", "critical critical: degraded_performance to major_outage",
+		"clear warning:  to operational", "warning critical: operational to degraded_performance",
+		"critical critical: degraded_performance to major_outage",
 		"critical clear: major_outage to operational", "clear warning:  to operational", "warning clear:  to operational",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

@@ -150,7 +150,8 @@ func TestWhatIsNotObservedForADayIsAnInfo(t *testing.T) {
 			t.Errorf("got %s %q", f.Impact, f.Summary)
 		}
 		if acknowledge {
-			tr.override(override.Overrides{Accepted: []override.Acknowledgement{{Rule: "a", Severity: "info", At: tr.at, Until: tr.at.Add(time.Hour), By: "a", Reason: "b"}}})
+			tr.override(override.Overrides{Accepted: []override.Acknowledgement{{Rule: "a", Severity: "info", At: tr.at,
+				Until: tr.at.Add(time.Hour), By: "a", Reason: "b"}}})
 			tr.want(tr.tick(time.Second))
 			continue
 		}

@@ -17,7 +17,8 @@ func (tr *trialRun) override(w override.Overrides) {
 }
 
 func acceptance(severity string, until time.Time) override.Overrides {
-	return override.Overrides{Accepted: []override.Acknowledgement{{Rule: "a", Subject: "x", Severity: severity, At: sceneStart, Until: until, By: "alice", Reason: "switch comes on Monday"}}}
+	return override.Overrides{Accepted: []override.Acknowledgement{{Rule: "a", Subject: "x", Severity: severity, At: sceneStart,
+		Until: until, By: "alice", Reason: "switch comes on Monday"}}}
 }
 
 func TestAnAcceptedFindingIsShownAndPagesNobody(t *testing.T) {
@@ -61,7 +62,8 @@ func TestMaintenanceIsReportedAndEndsByItself(t *testing.T) {
 	f := warning("x")
 	f.Impact = report.MajorOutage
 	tr.found["a"] = []rule.Result{f}
-	tr.override(override.Overrides{Maintenance: &override.Maintenance{Since: sceneStart, Until: sceneStart.Add(time.Hour), By: "bob", Reason: "new NIC"}})
+	tr.override(override.Overrides{Maintenance: &override.Maintenance{Since: sceneStart, Until: sceneStart.Add(time.Hour), By: "bob",
+		Reason: "new NIC"}})
 	r := tr.tick(time.Second)
 	if r.Maintenance == nil || r.Status != report.UnderMaintenance || r.Pageable(r.Findings[0]) {
 		t.Errorf("%s, %+v", r.Status, r.Maintenance)
@@ -83,7 +85,8 @@ func TestMaintenanceIsReportedAndEndsByItself(t *testing.T) {
 // A file that can no longer be read neither ends nor prolongs a maintenance.
 func TestOverridesOutliveTheirSource(t *testing.T) {
 	tr := newTrial(t, oneRule(0, 0))
-	tr.override(override.Overrides{Maintenance: &override.Maintenance{Since: sceneStart, Until: sceneStart.Add(time.Hour), By: "bob", Reason: "new NIC"}})
+	tr.override(override.Overrides{Maintenance: &override.Maintenance{Since: sceneStart, Until: sceneStart.Add(time.Hour), By: "bob",
+		Reason: "new NIC"}})
 	tr.observe(node.SawOverrides{Reading: node.Reading[override.Overrides]{Err: &node.Error{Kind: node.Stalled, Since: tr.at}}})
 	if r := tr.tick(time.Second); r.Maintenance == nil {
 		t.Error("it has ended")
@@ -99,7 +102,8 @@ func TestAMaintenanceFitsASummary(t *testing.T) {
 	f := warning("x")
 	f.Impact = report.MajorOutage
 	tr.found["a"] = []rule.Result{f}
-	tr.override(override.Overrides{Maintenance: &override.Maintenance{Since: sceneStart, Until: sceneStart.Add(time.Hour), By: "alice", Reason: strings.Repeat("cables ", 30)}})
+	tr.override(override.Overrides{Maintenance: &override.Maintenance{Since: sceneStart, Until: sceneStart.Add(time.Hour), By: "alice",
+		Reason: strings.Repeat("cables ", 30)}})
 	for _, c := range tr.tick(time.Second).Components {
 		if n := utf8.RuneCountInString(c.Summary); c.Status != report.UnderMaintenance || n > rule.MaxSummary {
 			t.Errorf("%s has a summary of %d characters: %s", c.Name, n, c.Summary)

@@ -16,7 +16,8 @@ import (
 func TestPartlyUnknown(t *testing.T) {
 	tr := newTrial(t, func(*trialRun) []rule.Rule { return nil })
 	guests := func(partly, remedy string, e *node.Error) {
-		tr.observe(node.SawQEMU{Reading: node.Reading[rbd.Guests]{At: tr.at, Every: time.Hour, Err: e, Value: rbd.Guests{Partly: partly, Remedy: remedy}}})
+		tr.observe(node.SawQEMU{Reading: node.Reading[rbd.Guests]{At: tr.at, Every: time.Hour, Err: e,
+			Value: rbd.Guests{Partly: partly, Remedy: remedy}}})
 	}
 	for _, c := range []struct {
 		partly string

@@ -129,7 +129,8 @@ func lower(a, b level) level {
 func TestLosingASourceIsNeverARecovery(t *testing.T) {
 	const horizon = 2 * time.Minute
 	sources := []string{
-		node.SourceBond, node.SourceNIC, node.SourceDrops, node.SourceLimits, node.SourceKrbd, node.SourceIO, node.SourceOSDC, node.SourceLibvirt,
+		node.SourceBond, node.SourceNIC, node.SourceDrops, node.SourceLimits, node.SourceKrbd, node.SourceIO, node.SourceOSDC,
+		node.SourceLibvirt,
 		node.SourceQEMU, node.SourceKmsg, node.SourceHost, node.SourceCeph,
 	}
 	kinds := []node.ErrorKind{node.Stalled, node.Failed, node.Denied}
@@ -161,7 +162,8 @@ func TestLosingASourceIsNeverARecovery(t *testing.T) {
 			for next < len(cuts) && i == ticks[cuts[next]]+1 {
 				source, kind := sources[turn%len(sources)], kinds[turn%len(kinds)]
 				turn++
-				checked += withoutSource(t, fmt.Sprintf("%s without %s (%s)", filepath.Base(file), source, kind), j.clone(), entries[i:], reports[cuts[next]:], source, kind, horizon)
+				checked += withoutSource(t, fmt.Sprintf("%s without %s (%s)", filepath.Base(file), source, kind), j.clone(), entries[i:],
+					reports[cuts[next]:], source, kind, horizon)
 				next++
 			}
 			j.Take(e)
@@ -174,7 +176,8 @@ func TestLosingASourceIsNeverARecovery(t *testing.T) {
 
 // withoutSource continues the replay without a source, and returns how many levels it
 // compared with those of the undisturbed run.
-func withoutSource(t *testing.T, name string, j *Judge, entries []node.Entry, undisturbed []map[report.Ref]level, source string, kind node.ErrorKind, horizon time.Duration) (checked int) {
+func withoutSource(t *testing.T, name string, j *Judge, entries []node.Entry, undisturbed []map[report.Ref]level, source string,
+	kind node.ErrorKind, horizon time.Duration) (checked int) {
 	t.Helper()
 	start := entries[0].At
 	floor, tick := maps.Clone(undisturbed[0]), 0
@@ -202,7 +205,8 @@ func withoutSource(t *testing.T, name string, j *Judge, entries []node.Entry, un
 			floor[f] = lower(l, now)
 			checked++
 			if is := got[f]; is.below(floor[f]) {
-				t.Errorf("%s: %s after %s: %s %s is %v, and %v with it", name, e.At.Format(time.TimeOnly), e.At.Sub(start), f.Rule, f.Subject, is, floor[f])
+				t.Errorf("%s: %s after %s: %s %s is %v, and %v with it", name, e.At.Format(time.TimeOnly), e.At.Sub(start), f.Rule,
+					f.Subject, is, floor[f])
 				return checked
 			}
 		}
@@ -352,8 +356,10 @@ func TestAStallOfGuestsIsNeverOperational(t *testing.T) {
 			}
 			stalls++
 			for _, c := range v.Report.Components {
-				if (c.Name == report.ComponentStorage || c.Name == report.ComponentGuests) && c.Status.Rank() < report.DegradedPerformance.Rank() {
-					t.Fatalf("%s at %s: %s is %s while %d disks of guests stall", file, v.Now.Format(time.TimeOnly), c.Name, c.Status, len(long))
+				if (c.Name == report.ComponentStorage || c.Name == report.ComponentGuests) &&
+					c.Status.Rank() < report.DegradedPerformance.Rank() {
+					t.Fatalf("%s at %s: %s is %s while %d disks of guests stall", file, v.Now.Format(time.TimeOnly), c.Name,
+						c.Status, len(long))
 				}
 			}
 		}

@@ -119,7 +119,8 @@ func (j *Judge) component(c report.ComponentName, findings []report.Finding, m *
 		if summaryRule == "" || worse {
 			now.Status, now.Summary, summaryRule = report.Worse(now.Status, f.Impact), f.Summary, f.Rule
 		}
-		if (c == report.ComponentGuests || c == report.ComponentCluster) && f.Guests != nil && (now.Guests == nil || worse || f.Impact == now.Status && f.Guests.Hit > now.Guests.Hit) {
+		if (c == report.ComponentGuests || c == report.ComponentCluster) && f.Guests != nil &&
+			(now.Guests == nil || worse || f.Impact == now.Status && f.Guests.Hit > now.Guests.Hit) {
 			now.Guests = f.Guests
 		}
 	}
@@ -135,7 +136,8 @@ func (j *Judge) component(c report.ComponentName, findings []report.Finding, m *
 	}
 	now.Summary = rule.Shorten(now.Summary) // the finding has the full text
 	if others := otherRules(rest, summaryRule); len(others) > 0 {
-		now.Summary = rule.Summary(fmt.Sprintf("%s (and %s)", now.Summary, strings.Join(others, ", ")), fmt.Sprintf("%s (and %d more)", now.Summary, len(others)), now.Summary)
+		now.Summary = rule.Summary(fmt.Sprintf("%s (and %s)", now.Summary, strings.Join(others, ", ")),
+			fmt.Sprintf("%s (and %d more)", now.Summary, len(others)), now.Summary)
 	}
 	now = maintained(now, m)
 	if old, found := j.components[c]; found && old.Status == now.Status {

@@ -52,7 +52,8 @@ func TestABrokenStateIsLeftOut(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	good, err := json.Marshal(State{Incident: &report.Incident{Begin: sceneStart.Add(-2 * time.Hour), End: sceneStart.Add(-time.Hour), Headline: "a storm"}})
+	good, err := json.Marshal(State{Incident: &report.Incident{Begin: sceneStart.Add(-2 * time.Hour), End: sceneStart.Add(-time.Hour),
+		Headline: "a storm"}})
 	if err != nil {
 		t.Fatal(err)
 	}

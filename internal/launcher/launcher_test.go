@@ -53,7 +53,8 @@ func daemon(scripts []string) int {
 		if i > 0 {
 			kind = Ceph
 		}
-		child, err := Program{Client: l, Kind: kind, Name: fmt.Sprintf("%s%d", kind, i)}.Start(context.Background(), []string{"/bin/sh", "-c", script}, nil)
+		child, err := Program{Client: l, Kind: kind, Name: fmt.Sprintf("%s%d", kind, i)}.Start(context.Background(),
+			[]string{"/bin/sh", "-c", script}, nil)
 		if err != nil {
 			fmt.Println(err)
 			return 1
@@ -227,7 +228,8 @@ func keepsMore(pid int) string {
 		if errors.Is(err, syscall.ESRCH) || errors.Is(err, os.ErrNotExist) {
 			continue // the thread has ended
 		}
-		if err != nil || !strings.Contains(string(status), "\nCapPrm:\t0000000000080104\n") || !strings.Contains(string(status), "\nCapAmb:\t0000000000000000\n") {
+		if err != nil || !strings.Contains(string(status), "\nCapPrm:\t0000000000080104\n") ||
+			!strings.Contains(string(status), "\nCapAmb:\t0000000000000000\n") {
 			return fmt.Sprintf("%s %v\n%s", thread, err, status)
 		}
 	}
@@ -315,7 +317,8 @@ func TestRun(t *testing.T) {
 	if exit, is := errors.AsType[*ExitError](err); !is || exit.ExitCode() != -1 || exit.Error() != "signal: killed" {
 		t.Errorf("%v", err)
 	}
-	if _, _, err = p.Run(t.Context(), []string{"/nonexistent"}, nil, nil); !errors.Is(err, syscall.ENOENT) || !strings.Contains(err.Error(), "/nonexistent") {
+	if _, _, err = p.Run(t.Context(), []string{"/nonexistent"}, nil, nil); !errors.Is(err, syscall.ENOENT) ||
+		!strings.Contains(err.Error(), "/nonexistent") {
 		t.Errorf("%v", err)
 	}
 	if _, _, err = p.Run(t.Context(), []string{"/bin/sh", strings.Repeat("x", maxMessage)}, nil, nil); !errors.Is(err, syscall.E2BIG) {
@@ -375,7 +378,8 @@ func TestAHeldExecBlocksNoOther(t *testing.T) {
 		t.Errorf("%+v, %v", s, err)
 	}
 	cancel()
-	if err := within(t, "the run is given up", ended); !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "held: its exec has not returned since ") {
+	if err := within(t, "the run is given up", ended); !errors.Is(err, context.Canceled) ||
+		!strings.Contains(err.Error(), "held: its exec has not returned since ") {
 		t.Errorf("%v", err)
 	}
 	hold.Release()
@@ -394,7 +398,8 @@ func TestALauncherThatDies(t *testing.T) {
 	if err := syscall.Mkfifo(up, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	child, err := Program{Client: l, Kind: Exec, Name: "sh"}.Start(t.Context(), []string{"/bin/sh", "-c", "sleep 1000 & echo $! >" + up + "; wait"}, nil)
+	child, err := Program{Client: l, Kind: Exec, Name: "sh"}.Start(t.Context(),
+		[]string{"/bin/sh", "-c", "sleep 1000 & echo $! >" + up + "; wait"}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -46,7 +46,8 @@ func (c *Collector) Collect(out chan<- prometheus.Metric) {
 func families(build buildinfo.Info) []family {
 	var all []family
 	for _, group := range [][]family{
-		verdictFamilies(build), overrideFamilies(), sourceFamilies(), launcherFamilies(), reporterFamilies(), kernelFamilies(), bondFamilies(), nicFamilies(), trafficFamilies(),
+		verdictFamilies(build), overrideFamilies(), sourceFamilies(), launcherFamilies(), reporterFamilies(), kernelFamilies(),
+		bondFamilies(), nicFamilies(), trafficFamilies(),
 		krbdFamilies(), osdcFamilies(), guestFamilies(), clusterFamilies(), hostFamilies(), historyFamilies(),
 	} {
 		all = append(all, group...)

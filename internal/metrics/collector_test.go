@@ -164,7 +164,8 @@ nodewatch_build_info{date="2026-11-30T00:00:00Z",goarch="amd64",goos="linux",gov
 // A value that has never been read has no sample, because zero would be wrong.
 func TestWhatWasNeverReadIsNotZero(t *testing.T) {
 	text := scrape(t, registry(t, judge.View{Report: report.Report{At: start, Status: report.Unknown}}, true))
-	for _, name := range []string{"nodewatch_krbd", "nodewatch_osdc", "nodewatch_guest", "nodewatch_cluster", "nodewatch_kmsg", "nodewatch_libceph", "nodewatch_host"} {
+	for _, name := range []string{"nodewatch_krbd", "nodewatch_osdc", "nodewatch_guest", "nodewatch_cluster", "nodewatch_kmsg",
+		"nodewatch_libceph", "nodewatch_host"} {
 		if strings.Contains(text, name) {
 			t.Errorf("there are metrics of %s: %s", name, text)
 		}
@@ -194,7 +195,8 @@ func TestOSDsAreForgottenAfterTenMinutes(t *testing.T) {
 	v := storm(small())
 	later := v.Now.Add(11 * time.Minute)
 	crc := kmsg.Count{Class: kmsg.CRC, Peer: "osd1", N: 2, First: later, Last: later}
-	v.Snapshot = v.Take(node.Entry{At: later, Obs: node.SawKernel{Reading: nodetest.Reading(later, time.Second, kmsg.Batch{Counts: []kmsg.Count{crc}})}})
+	v.Snapshot = v.Take(node.Entry{At: later, Obs: node.SawKernel{Reading: nodetest.Reading(later, time.Second,
+		kmsg.Batch{Counts: []kmsg.Count{crc}})}})
 	var got []string
 	for line := range strings.Lines(scrape(t, registry(t, v, true))) {
 		if strings.HasPrefix(line, "nodewatch_libceph") {
@@ -212,7 +214,8 @@ func TestOSDsAreForgottenAfterTenMinutes(t *testing.T) {
 func TestStrangeNamesDoNotSpoilTheScrape(t *testing.T) {
 	v := storm(nodetest.InStorm())
 	long := strings.Repeat("é", 200)
-	v.Mapped.Value = []rbd.Mapped{{Device: "rbd0", Image: long + "1"}, {Device: "rbd0", Image: long + "2"}, {Device: "rbd1", Image: "a\xff\n\"}"}}
+	v.Mapped.Value = []rbd.Mapped{{Device: "rbd0", Image: long + "1"}, {Device: "rbd0", Image: long + "2"},
+		{Device: "rbd1", Image: "a\xff\n\"}"}}
 	v.Report.Findings = []report.Finding{{Rule: "r", Subject: long + "1"}, {Rule: "r", Subject: long + "2"}}
 	text := scrape(t, registry(t, v, true))
 	if !strings.Contains(text, `severity="",subject="`+strings.Repeat("é", 64)+`"} 2`) {

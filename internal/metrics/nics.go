@@ -29,15 +29,22 @@ func nicFamilies() []family {
 		{"transmit_bytes", "Number of bytes sent by the NIC.", func(c bond.Counters) uint64 { return c.TxBytes }},
 		{"receive_packets", "Number of packets received by the NIC.", func(c bond.Counters) uint64 { return c.RxPackets }},
 		{"transmit_packets", "Number of packets sent by the NIC.", func(c bond.Counters) uint64 { return c.TxPackets }},
-		{"receive_missed", "Number of frames that the NIC dropped because the host did not read them fast enough (rx_missed_errors).", func(c bond.Counters) uint64 { return c.RxMissed }},
-		{"receive_fifo", "Number of frames that the NIC dropped because its buffer was full (rx_fifo_errors).", func(c bond.Counters) uint64 { return c.RxFIFO }},
-		{"receive_over", "Number of frames that the NIC dropped because no buffer was free (rx_over_errors).", func(c bond.Counters) uint64 { return c.RxOver }},
-		{"receive_crc", "Number of frames received with a wrong Ethernet checksum (rx_crc_errors).", func(c bond.Counters) uint64 { return c.RxCRC }},
-		{"receive_nohandler", "Number of frames received on an inactive slave (rx_nohandler).", func(c bond.Counters) uint64 { return c.RxNoHandler }},
+		{"receive_missed", "Number of frames that the NIC dropped because the host did not read them fast enough (rx_missed_errors).",
+			func(c bond.Counters) uint64 { return c.RxMissed }},
+		{"receive_fifo", "Number of frames that the NIC dropped because its buffer was full (rx_fifo_errors).",
+			func(c bond.Counters) uint64 { return c.RxFIFO }},
+		{"receive_over", "Number of frames that the NIC dropped because no buffer was free (rx_over_errors).",
+			func(c bond.Counters) uint64 { return c.RxOver }},
+		{"receive_crc", "Number of frames received with a wrong Ethernet checksum (rx_crc_errors).",
+			func(c bond.Counters) uint64 { return c.RxCRC }},
+		{"receive_nohandler", "Number of frames received on an inactive slave (rx_nohandler).",
+			func(c bond.Counters) uint64 { return c.RxNoHandler }},
 		{"receive_dropped", "Number of frames that the kernel dropped on receive, unwanted protocols included: not a sign of overload (rx_dropped).", func(c bond.Counters) uint64 { return c.RxDropped }},
-		{"transmit_dropped", "Number of frames that the kernel dropped before it sent them (tx_dropped).", func(c bond.Counters) uint64 { return c.TxDropped }},
+		{"transmit_dropped", "Number of frames that the kernel dropped before it sent them (tx_dropped).",
+			func(c bond.Counters) uint64 { return c.TxDropped }},
 	} {
-		all = append(all, family{name: "nodewatch_nic_" + c.name + "_total", kind: counter, labels: []string{"device", "nic", "bond"}, help: c.help,
+		all = append(all, family{name: "nodewatch_nic_" + c.name + "_total", kind: counter, labels: []string{"device", "nic", "bond"},
+			help: c.help,
 			read: eachNIC(func(n placed, emit emit) { emit(float64(c.read(n.Last)), n.Name, n.Name, n.bond) })})
 	}
 	all = append(all, family{name: "nodewatch_link_limit_bytes", kind: gauge, labels: []string{"link", "direction", "kind", "where"},
@@ -52,8 +59,9 @@ func nicFamilies() []family {
 				}
 			}
 		}})
-	return append(all, family{name: "nodewatch_nic_driver_events_total", kind: counter, labels: []string{"device", "nic", "bond", "counter"},
-		help: "Value of the driver's own counters of frames dropped because buffers were exhausted, and of pause frames, by their names in ethtool -S.",
+	return append(all, family{name: "nodewatch_nic_driver_events_total", kind: counter,
+		labels: []string{"device", "nic", "bond", "counter"},
+		help:   "Value of the driver's own counters of frames dropped because buffers were exhausted, and of pause frames, by their names in ethtool -S.",
 		read: eachNIC(func(n placed, emit emit) {
 			names := slices.Sorted(maps.Keys(n.Drops.Counts))
 			for _, name := range names[:min(len(names), maxCounters)] {

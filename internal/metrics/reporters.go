@@ -13,7 +13,8 @@ func reporterFamilies() []family {
 		{name: "nodewatch_report_state", kind: gauge, labels: []string{"reporter", "state"},
 			help: "1 for the state of the reporter and 0 for the other states; open: the circuit breaker is open, retried at a reduced rate.",
 			read: eachReporter(func(d node.Delivery, emit emit) {
-				stateset([]string{node.DeliveryStarting, node.DeliveryOK, node.DeliveryRetrying, node.DeliveryOpen, node.DeliveryStalled}, d.State, emit, d.Name)
+				stateset([]string{node.DeliveryStarting, node.DeliveryOK, node.DeliveryRetrying, node.DeliveryOpen, node.DeliveryStalled},
+					d.State, emit, d.Name)
 			})},
 		{name: "nodewatch_reports_total", kind: counter, labels: label,
 			help: "Number of reports that the reporter has delivered.",

@@ -13,8 +13,9 @@ const otherSubjects = "(other)"
 
 func verdictFamilies(build buildinfo.Info) []family {
 	return []family{
-		{name: "nodewatch_build_info", kind: gauge, labels: []string{"version", "revision", "date", "goversion", "goos", "goarch"}, always: true,
-			help: "Always 1; the labels describe nodewatch's build: version, commit and its date, Go version and platform.",
+		{name: "nodewatch_build_info", kind: gauge, labels: []string{"version", "revision", "date", "goversion", "goos", "goarch"},
+			always: true,
+			help:   "Always 1; the labels describe nodewatch's build: version, commit and its date, Go version and platform.",
 			read: func(_ *picture, emit emit) {
 				emit(1, build.Version, build.Revision, build.Date, build.Go, build.OS, build.Arch)
 			}},

@@ -34,14 +34,19 @@ func storm(h nodetest.Hypervisor) judge.View {
 	}
 	n.See(node.SawCounters{Reading: nodetest.Reading(n.At, time.Second, counters)})
 	n.See(node.SawQEMU{Reading: nodetest.Failed[rbd.Guests](n.At, node.Denied, "permission denied", "")})
-	n.See(node.SawDrops{Reading: nodetest.Reading(n.At, 10*time.Second, []bond.Drops{{Name: "eth0", Index: 11, Driver: "ixgbe", Counts: map[string]uint64{"rx_no_buffer_count": 10_000_123, "rx_flow_control_xoff": 7}}})})
-	n.See(node.SawKernel{Reading: nodetest.Reading(n.At, 250*time.Millisecond, kmsg.Batch{Records: 5, Foreign: 4, Malformed: 1, Seq: 91_000})})
+	n.See(node.SawDrops{Reading: nodetest.Reading(n.At, 10*time.Second,
+		[]bond.Drops{{Name: "eth0", Index: 11, Driver: "ixgbe", Counts: map[string]uint64{"rx_no_buffer_count": 10_000_123,
+			"rx_flow_control_xoff": 7}}})})
+	n.See(node.SawKernel{Reading: nodetest.Reading(n.At, 250*time.Millisecond,
+		kmsg.Batch{Records: 5, Foreign: 4, Malformed: 1, Seq: 91_000})})
 	hung := n.Snapshot.Host.Value
 	hung.Hung = new(uint64(3))
 	n.See(node.SawHost{Reading: nodetest.Reading[host.State](n.At, 5*time.Second, hung)})
 	n.See(node.SawDeliveries{Reading: nodetest.Reading(n.At, 5*time.Second, []node.Delivery{
-		{Name: "hub", Backend: "native", State: node.DeliveryOK, Last: n.At, Done: 120, Failed: map[string]uint64{"transient": 3}, Waiting: 2, Unsaved: 1},
-		{Name: "oncall", Backend: "alertmanager", State: node.DeliveryOpen, Failed: map[string]uint64{"misconfigured": 1}, Dropped: 4, PersistErr: "no space"},
+		{Name: "hub", Backend: "native", State: node.DeliveryOK, Last: n.At, Done: 120, Failed: map[string]uint64{"transient": 3},
+			Waiting: 2, Unsaved: 1},
+		{Name: "oncall", Backend: "alertmanager", State: node.DeliveryOpen, Failed: map[string]uint64{"misconfigured": 1}, Dropped: 4,
+			PersistErr: "no space"},
 	})})
 	n.See(node.SawCluster{Reading: nodetest.Reading(n.At, time.Minute, ceph.Cluster{
 		FSID: n.Snapshot.Cluster.Value.FSID, Health: ceph.Health{Status: "HEALTH_WARN", SlowOps: []string{"osd.1"}},
@@ -61,11 +66,14 @@ func verdict(at time.Time, guests int) report.Report {
 		{Name: "host", Status: report.Operational, Since: start},
 		{Name: "nodewatch", Status: report.Unknown, Since: start},
 	}, Findings: []report.Finding{
-		{Rule: "layer2-bond-krbd", Subject: "bond0", Severity: report.Critical, Impact: report.MajorOutage, State: report.Seen, Guests: &report.Guests{Hit: guests, Total: guests}},
-		{Rule: "kmsg-lost", Severity: report.Warning, Impact: report.Operational, State: report.Blind, Accepted: &report.Accepted{By: "alice"}},
+		{Rule: "layer2-bond-krbd", Subject: "bond0", Severity: report.Critical, Impact: report.MajorOutage, State: report.Seen,
+			Guests: &report.Guests{Hit: guests, Total: guests}},
+		{Rule: "kmsg-lost", Severity: report.Warning, Impact: report.Operational, State: report.Blind,
+			Accepted: &report.Accepted{By: "alice"}},
 	}, Transitions: []report.Transition{{N: 6, At: at}, {N: 7, At: at}}}
 	for i := range guests {
-		r.Findings = append(r.Findings, report.Finding{Rule: "vm-paused", Subject: fmt.Sprintf("vm%d", 100+i), Severity: report.Warning, State: report.Seen, Guests: &report.Guests{Hit: 1, Total: guests}})
+		r.Findings = append(r.Findings, report.Finding{Rule: "vm-paused", Subject: fmt.Sprintf("vm%d", 100+i), Severity: report.Warning,
+			State: report.Seen, Guests: &report.Guests{Hit: 1, Total: guests}})
 	}
 	return r
 }

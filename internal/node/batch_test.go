@@ -68,15 +68,18 @@ func TestTakeAllIsTakeOfEach(t *testing.T) {
 // name may not be that of an OSD.
 func TestSeriesOfOneNumberAreDistinguished(t *testing.T) {
 	counts := []kmsg.Count{
-		{Class: kmsg.CRC, Peer: "osd7", Detail: "data"}, {Class: kmsg.CRC, Peer: "osd7", Detail: "front"}, {Class: kmsg.CRC, Peer: "osd007"},
+		{Class: kmsg.CRC, Peer: "osd7", Detail: "data"}, {Class: kmsg.CRC, Peer: "osd7", Detail: "front"},
+		{Class: kmsg.CRC, Peer: "osd007"},
 		{Class: kmsg.CRC, Peer: "osd7", Device: "rbd1"}, {Class: kmsg.CRC, Peer: "osd7", Errno: -5}, {Class: kmsg.CRC, Peer: "osd99999"},
-		{Class: kmsg.CRC, Peer: "osd16383"}, {Class: kmsg.CRC, Peer: "osd16384"}, {Class: kmsg.CRC, Peer: "osd"}, {Class: kmsg.CRC, Peer: "osd-1"},
+		{Class: kmsg.CRC, Peer: "osd16383"}, {Class: kmsg.CRC, Peer: "osd16384"}, {Class: kmsg.CRC, Peer: "osd"},
+		{Class: kmsg.CRC, Peer: "osd-1"},
 		{Class: kmsg.CRC, Peer: "mon7"}, {Class: kmsg.ClosedOpen, Peer: "osd7"}, {Class: kmsg.BondSlaveDown, Device: "bond0/eth0"},
 	}
 	s := Snapshot{}
 	for n := range 3 {
 		s = lines(s, float64(n), counts...)
-		s = lines(s, float64(n), kmsg.Count{Class: kmsg.AuthFault, Peer: peers(kmsg.AuthFault, n, 1)[0].Peer}) // a new series that moves the places of the others
+		// a new series that moves the places of the others
+		s = lines(s, float64(n), kmsg.Count{Class: kmsg.AuthFault, Peer: peers(kmsg.AuthFault, n, 1)[0].Peer})
 	}
 	for _, c := range counts {
 		at := s.Kernel.places[Key{c.Class, c.Peer, c.Device, c.Errno, c.Detail}]
@@ -98,7 +101,8 @@ func FuzzRun(f *testing.F) {
 		batches := func(what []byte) (list []Entry) {
 			for _, b := range what {
 				at := after(float64(b) / 4)
-				c := kmsg.Count{Class: []kmsg.Class{kmsg.CRC, kmsg.ClosedOpen, kmsg.HungTask}[b%3], Peer: fmt.Sprint("osd", b%16), N: uint64(b) + 1, First: at, Last: at}
+				c := kmsg.Count{Class: []kmsg.Class{kmsg.CRC, kmsg.ClosedOpen, kmsg.HungTask}[b%3], Peer: fmt.Sprint("osd", b%16),
+					N: uint64(b) + 1, First: at, Last: at}
 				list = append(list, Entry{At: after(70), Obs: SawKernel{read(70, kmsg.Batch{Counts: []kmsg.Count{c}, Records: 1})}})
 			}
 			return list

@@ -12,7 +12,8 @@ import (
 func BenchmarkSawKernel(b *testing.B) {
 	var counts []kmsg.Count
 	for i := range 1820 {
-		counts = append(counts, kmsg.Count{Class: kmsg.CRC, Peer: fmt.Sprintf("osd%d", i), Addr: fmt.Sprintf("192.0.2.%d:6800", i%250), N: 7, Text: "libceph: osd (1) bad crc/signature"})
+		counts = append(counts, kmsg.Count{Class: kmsg.CRC, Peer: fmt.Sprintf("osd%d", i), Addr: fmt.Sprintf("192.0.2.%d:6800", i%250),
+			N: 7, Text: "libceph: osd (1) bad crc/signature"})
 	}
 	s, at := Snapshot{}, 0.0
 	b.ReportAllocs()

@@ -65,10 +65,11 @@ func TestStuckDisks(t *testing.T) {
 		readings map[float64]rbd.IO
 		want     time.Duration
 	}{
-		"idle":                          {map[float64]rbd.IO{0: {Reads: 5}, 30: {Reads: 5}}, 0},
-		"busy":                          {map[float64]rbd.IO{0: {Reads: 5, InFlightR: 1}, 30: {Reads: 6, InFlightR: 1}}, 0},
-		"stuck since the first look":    {map[float64]rbd.IO{0: {InFlightW: 1}, 30: {InFlightW: 1}}, 30 * time.Second},
-		"stuck after some":              {map[float64]rbd.IO{0: {Reads: 5, InFlightR: 1}, 10: {Reads: 6, InFlightR: 1}, 30: {Reads: 6, InFlightR: 2}}, 20 * time.Second},
+		"idle":                       {map[float64]rbd.IO{0: {Reads: 5}, 30: {Reads: 5}}, 0},
+		"busy":                       {map[float64]rbd.IO{0: {Reads: 5, InFlightR: 1}, 30: {Reads: 6, InFlightR: 1}}, 0},
+		"stuck since the first look": {map[float64]rbd.IO{0: {InFlightW: 1}, 30: {InFlightW: 1}}, 30 * time.Second},
+		"stuck after some": {map[float64]rbd.IO{0: {Reads: 5, InFlightR: 1}, 10: {Reads: 6, InFlightR: 1},
+			30: {Reads: 6, InFlightR: 2}}, 20 * time.Second},
 		"readings a bit off":            {map[float64]rbd.IO{0.003: {InFlightW: 1}, 10: {InFlightW: 1}}, 10 * time.Second},
 		"writes continue, reads do not": {map[float64]rbd.IO{0: {InFlightR: 1}, 30: {Writes: 5, InFlightR: 1}}, 0},
 		"a flush continues":             {map[float64]rbd.IO{0: {InFlightR: 1}, 30: {Flushes: 1, InFlightR: 1}}, 0},
@@ -85,7 +86,8 @@ func TestDiskCountersThatGoDownGiveNoRate(t *testing.T) {
 	if d.IOPS != 0 || d.Latency != 0 || d.ReadBytes != 0 {
 		t.Errorf("got %+v of a device that was replaced", d)
 	}
-	d = disk(Snapshot{}, map[float64]rbd.IO{0: {Reads: 10, ReadTicks: 9000, ReadSectors: 100}, 1: {Reads: 20, ReadTicks: 5, ReadSectors: 50}})
+	d = disk(Snapshot{}, map[float64]rbd.IO{0: {Reads: 10, ReadTicks: 9000, ReadSectors: 100},
+		1: {Reads: 20, ReadTicks: 5, ReadSectors: 50}})
 	if d.IOPS != 10 || d.Latency != 0 || d.ReadBytes != 0 {
 		t.Errorf("got %+v of ticks and sectors that went down", d)
 	}
@@ -111,7 +113,8 @@ func TestDisksAreThoseOfTheLatestReading(t *testing.T) {
 
 func TestDisksAreByDeviceInWhateverOrderTheyAreRead(t *testing.T) {
 	s := Snapshot{}
-	for n, devices := range [][]string{{"rbd2", "rbd10", "rbd0"}, {"rbd0", "rbd2", "rbd10"}, {"rbd10", "rbd0", "rbd1"}, {"rbd1", "rbd10", "rbd1"}, {"rbd9"}, nil} {
+	for n, devices := range [][]string{{"rbd2", "rbd10", "rbd0"}, {"rbd0", "rbd2", "rbd10"}, {"rbd10", "rbd0", "rbd1"},
+		{"rbd1", "rbd10", "rbd1"}, {"rbd9"}, nil} {
 		var list []rbd.IO
 		for i, d := range devices {
 			list = append(list, rbd.IO{Device: d, Reads: uint64(100*n + i)})

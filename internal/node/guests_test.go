@@ -12,7 +12,8 @@ import (
 // that libvirt started are counted once, and guests that it does not know are added.
 func TestGuestsOfBothViewsAreCountedOnce(t *testing.T) {
 	at := time.Date(2026, 3, 1, 2, 0, 0, 0, time.UTC)
-	virt := SawLibvirt{Reading: Reading[rbd.Guests]{At: at, Every: time.Minute, Value: rbd.Guests{Guests: []rbd.Guest{{Name: "vm201", ID: "u-201", State: "paused"}}}}}
+	virt := SawLibvirt{Reading: Reading[rbd.Guests]{At: at, Every: time.Minute,
+		Value: rbd.Guests{Guests: []rbd.Guest{{Name: "vm201", ID: "u-201", State: "paused"}}}}}
 	qemu := SawQEMU{Reading: Reading[rbd.Guests]{At: at, Every: time.Minute, Value: rbd.Guests{Guests: []rbd.Guest{
 		{Name: "vm201", State: "running", Libvirt: true}, // identified by its scope's name; the command line has not been read yet
 		{Name: "1-vm201-with-a-long-na", Libvirt: true},  // identified by its scope; the command line has not been read yet
@@ -80,7 +81,8 @@ func TestViewsAreMergedGuestByGuest(t *testing.T) {
 	}}
 	processes := rbd.Guests{
 		Guests: []rbd.Guest{
-			{Name: "i-2-34-VM", ID: host, Kind: "vm", PID: 7, Libvirt: true, State: "running", OS: "windows", Disks: []rbd.Disk{disk("rbd0", 0), {Target: "log", Path: "/var/log/x"}}},
+			{Name: "i-2-34-VM", ID: host, Kind: "vm", PID: 7, Libvirt: true, State: "running", OS: "windows",
+				Disks: []rbd.Disk{disk("rbd0", 0), {Target: "log", Path: "/var/log/x"}}},
 			{Name: "web", ID: "web", Kind: "container", Disks: []rbd.Disk{disk("rbd1", 16)}},
 			{Name: "default_vm1", ID: pod, Kind: "vm", Libvirt: true},
 		},
@@ -88,20 +90,24 @@ func TestViewsAreMergedGuestByGuest(t *testing.T) {
 	}
 	var mapped []rbd.Mapped
 	for i := range 3 {
-		mapped = append(mapped, rbd.Mapped{ID: i, Device: fmt.Sprint("rbd", i), Major: 252, Minor: uint32(16 * i), Pool: "p", Image: fmt.Sprint("i", i)})
+		mapped = append(mapped, rbd.Mapped{ID: i, Device: fmt.Sprint("rbd", i), Major: 252, Minor: uint32(16 * i), Pool: "p",
+			Image: fmt.Sprint("i", i)})
 	}
 	at := time.Date(2026, 3, 1, 2, 0, 0, 0, time.UTC)
 	s := Snapshot{Now: at}
 	for _, o := range []Observation{
-		SawMapped{Reading[[]rbd.Mapped]{At: at, Value: mapped}}, SawLibvirt{Reading[rbd.Guests]{At: at, Value: virt}}, SawQEMU{Reading[rbd.Guests]{At: at, Value: processes}},
+		SawMapped{Reading[[]rbd.Mapped]{At: at, Value: mapped}}, SawLibvirt{Reading[rbd.Guests]{At: at, Value: virt}},
+		SawQEMU{Reading[rbd.Guests]{At: at, Value: processes}},
 	} {
 		s = s.Take(Entry{At: at, Obs: o})
 	}
-	if got := []string{fmt.Sprint(s.UsedBy("rbd0")), fmt.Sprint(s.UsedBy("rbd1")), fmt.Sprint(s.UsedBy("rbd2"))}; fmt.Sprint(got) != "[[i-2-34-VM] [web (container)] [web (VM)]]" || len(s.Guests) != 4 {
+	if got := []string{fmt.Sprint(s.UsedBy("rbd0")), fmt.Sprint(s.UsedBy("rbd1")),
+		fmt.Sprint(s.UsedBy("rbd2"))}; fmt.Sprint(got) != "[[i-2-34-VM] [web (container)] [web (VM)]]" || len(s.Guests) != 4 {
 		t.Errorf("got %v", got)
 	}
 	for _, g := range s.Guests {
-		if g.ID == host && (g.PID != 7 || g.State != "paused" || g.Reason != "ioerror" || g.OS != "linux" || len(g.Disks) != 1 || g.Disks[0].Image != "i0") {
+		if g.ID == host && (g.PID != 7 || g.State != "paused" || g.Reason != "ioerror" || g.OS != "linux" || len(g.Disks) != 1 ||
+			g.Disks[0].Image != "i0") {
 			t.Errorf("got %+v", g)
 		}
 	}

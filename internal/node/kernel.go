@@ -95,7 +95,8 @@ func (o SawKernel) Apply(s Snapshot) Snapshot {
 // repaired, so that its series must be kept.
 func (s *Series) latches() bool {
 	switch s.Class {
-	case kmsg.RBDResult, kmsg.RBDWatch, kmsg.RBDMapped, kmsg.FSError, kmsg.FSReadOnly, kmsg.FSMounted, kmsg.BlockError, kmsg.MonLost, kmsg.MonFound, kmsg.OSDDown, kmsg.OSDGone, kmsg.OSDUp:
+	case kmsg.RBDResult, kmsg.RBDWatch, kmsg.RBDMapped, kmsg.FSError, kmsg.FSReadOnly, kmsg.FSMounted, kmsg.BlockError, kmsg.MonLost,
+		kmsg.MonFound, kmsg.OSDDown, kmsg.OSDGone, kmsg.OSDUp:
 		return true
 	}
 	return false

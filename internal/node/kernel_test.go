@@ -24,7 +24,8 @@ func lines(s Snapshot, at float64, counts ...kmsg.Count) Snapshot {
 
 func TestSeriesCountAndRemember(t *testing.T) {
 	s := lines(Snapshot{}, 10, kmsg.Count{Class: kmsg.CRC, Peer: "osd3", Addr: "192.0.2.1:6800", N: 5, Text: "first"})
-	s = lines(s, 40, kmsg.Count{Class: kmsg.CRC, Peer: "osd3", Addr: "192.0.2.1:6804", N: 2, Text: "second"}, kmsg.Count{Class: kmsg.CRC, Peer: "osd12"})
+	s = lines(s, 40, kmsg.Count{Class: kmsg.CRC, Peer: "osd3", Addr: "192.0.2.1:6804", N: 2, Text: "second"},
+		kmsg.Count{Class: kmsg.CRC, Peer: "osd12"})
 	s.Now = after(40)
 	list := s.Kernel.Of(kmsg.CRC)
 	if len(list) != 2 || list[0].Peer != "osd12" || list[1].Peer != "osd3" {
@@ -34,7 +35,8 @@ func TestSeriesCountAndRemember(t *testing.T) {
 	if got.Total != 7 || got.Addr != "192.0.2.1:6804" || got.Text != "second" || !got.First.Equal(after(10)) || !got.Last.Equal(after(40)) {
 		t.Errorf("got %+v", got)
 	}
-	for d, want := range map[time.Duration]uint64{time.Second: 2, 30 * time.Second: 2, 31 * time.Second: 7, time.Minute: 7, 10 * time.Minute: 7} {
+	for d, want := range map[time.Duration]uint64{time.Second: 2, 30 * time.Second: 2, 31 * time.Second: 7, time.Minute: 7,
+		10 * time.Minute: 7} {
 		if n := got.Within(s.Now, d); n != want {
 			t.Errorf("within %s: got %d, want %d", d, n, want)
 		}
@@ -54,7 +56,8 @@ func TestSeriesCountAndRemember(t *testing.T) {
 }
 
 func TestHistoryIsNoNews(t *testing.T) {
-	old := kmsg.Batch{History: true, Counts: []kmsg.Count{{Class: kmsg.RBDResult, Device: "rbd0", N: 4, First: after(-500), Last: after(-400), Text: "old"}}}
+	old := kmsg.Batch{History: true, Counts: []kmsg.Count{{Class: kmsg.RBDResult, Device: "rbd0", N: 4, First: after(-500),
+		Last: after(-400), Text: "old"}}}
 	s := took(Snapshot{}, 0, SawKernel{read(0, old)})
 	got := s.Kernel.Of(kmsg.RBDResult)[0]
 	if got.History != 4 || got.Total != 0 || got.Within(after(0), 10*time.Minute) != 0 || !got.First.Equal(after(-500)) {
@@ -175,7 +178,8 @@ func FuzzLog(f *testing.F) {
 	f.Fuzz(func(t *testing.T, what []byte, cut uint8) {
 		count := func(b byte) kmsg.Count {
 			at := after(float64(b) / 4)
-			return kmsg.Count{Class: []kmsg.Class{kmsg.CRC, kmsg.ClosedOpen, kmsg.HungTask}[b%3], Peer: fmt.Sprint("osd", b%16), N: uint64(b) + 1, First: at, Last: at}
+			return kmsg.Count{Class: []kmsg.Class{kmsg.CRC, kmsg.ClosedOpen, kmsg.HungTask}[b%3], Peer: fmt.Sprint("osd", b%16),
+				N: uint64(b) + 1, First: at, Last: at}
 		}
 		var all []kmsg.Count
 		var sum uint64
@@ -191,7 +195,8 @@ func FuzzLog(f *testing.F) {
 			t.Fatalf("in one batch and in two (-one +two):\n%s", diff)
 		}
 		for i, s := range whole.Series {
-			if other := parts.Series[i]; s.recent.seconds.ring(s.column) != other.recent.seconds.ring(other.column) || s.recent.tens.ring(s.column) != other.recent.tens.ring(other.column) {
+			if other := parts.Series[i]; s.recent.seconds.ring(s.column) != other.recent.seconds.ring(other.column) ||
+				s.recent.tens.ring(s.column) != other.recent.tens.ring(other.column) {
 				t.Fatalf("%v: in one batch and in two, the last minutes differ", s.Key)
 			}
 		}

@@ -35,12 +35,14 @@ func TestStorageIsRouted(t *testing.T) {
 	mapped = append(mapped, mappedOf(6, "203.0.113.9", "rbd4")...)
 	mapped = append(mapped, mappedOf(5, "", "rbd5")...) // kernels before 4.9 do not show the address
 	want := []Path{
-		{IP: "192.0.2.2", Link: "bond0.20", Carriers: []string{"bond0"}, Way: []string{"bond0", "bond0.20", "eth0", "eth1"}, Clients: []uint64{7, 9}, Devices: 3},
+		{IP: "192.0.2.2", Link: "bond0.20", Carriers: []string{"bond0"}, Way: []string{"bond0", "bond0.20", "eth0", "eth1"},
+			Clients: []uint64{7, 9}, Devices: 3},
 		{IP: "198.51.100.2", Link: "eth9", Carriers: []string{"eth9"}, Way: []string{"eth9"}, Clients: []uint64{8}, Devices: 1},
 		{IP: "203.0.113.9", Clients: []uint64{6}, Devices: 1},
 	}
 	links, devices := SawLinks{read(0, twoPaths())}, SawMapped{read(0, mapped)}
-	for what, s := range map[string]Snapshot{"links first": took(Snapshot{}, 0, links, devices), "devices first": took(Snapshot{}, 0, devices, links)} {
+	for what, s := range map[string]Snapshot{"links first": took(Snapshot{}, 0, links, devices),
+		"devices first": took(Snapshot{}, 0, devices, links)} {
 		if diff := cmp.Diff(want, s.Storage); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", what, diff)
 		}
@@ -65,7 +67,8 @@ func TestStorageIsRoutedOverOpenVSwitch(t *testing.T) {
 		Uppers:    []bond.Upper{{Name: "storage0", Index: 30, Kind: "openvswitch", Lowers: []int{2, 3}}},
 		Addresses: []bond.Address{{IP: "192.0.2.2", Index: 30}},
 	}
-	ovs := []bond.Bond{{Name: "bond1", Kind: bond.OVS, Ports: []string{"storage0"}, Slaves: []bond.Slave{{Name: "eth0", Index: 2}, {Name: "eth1", Index: 3}}}}
+	ovs := []bond.Bond{{Name: "bond1", Kind: bond.OVS, Ports: []string{"storage0"},
+		Slaves: []bond.Slave{{Name: "eth0", Index: 2}, {Name: "eth1", Index: 3}}}}
 	s := took(Snapshot{}, 0, SawMapped{read(0, mappedOf(7, "192.0.2.2", "rbd0"))}, SawLinks{read(0, links)}, SawOVS{read(0, ovs)})
 	if n, carries := s.CarriesStorage("bond1"); n != 1 || !carries {
 		t.Errorf("got %+v, want bond1 to carry it", s.Storage)

@@ -68,7 +68,8 @@ func compareColumn(t *testing.T, c *counts, column int, want Ring) {
 			now = want.at(slot)
 		}
 		if got.at(slot) != now || c.at(column, slot) != now || c.sum(column, slot, 1) != uint64(now) {
-			t.Fatalf("column %d, slot %d: got %d, %d and %d, want %d", column, slot, got.at(slot), c.at(column, slot), c.sum(column, slot, 1), now)
+			t.Fatalf("column %d, slot %d: got %d, %d and %d, want %d", column, slot, got.at(slot), c.at(column, slot),
+				c.sum(column, slot, 1), now)
 		}
 	}
 	if got, want := c.sum(column, c.head, ringLen), want.sum(c.head, ringLen); got != want {

@@ -27,12 +27,13 @@ func TestStatesOfASource(t *testing.T) {
 		blind ErrorKind // empty: available
 		fails uint64
 	}{
-		"nothing yet":           {nil, 3, "starting", 0, Failed, 0},
-		"good":                  {map[float64]Observation{1: slaveCounts(1), 2: slaveCounts(2)}, 3, "ok", 1, "", 0},
-		"late, but not stale":   {map[float64]Observation{1: slaveCounts(1)}, 9, "ok", 1, "", 0},
-		"stale":                 {map[float64]Observation{1: slaveCounts(1)}, 9.1, "stale", 1, Stalled, 0},
-		"stalled":               {map[float64]Observation{1: slaveCounts(1), 2: broken(2, Stalled)}, 3, "stalled", 2, Stalled, 1},
-		"stalled for longer":    {map[float64]Observation{1: slaveCounts(1), 2: broken(2, Stalled), 5: broken(5, Stalled)}, 6, "stalled", 2, Stalled, 2},
+		"nothing yet":         {nil, 3, "starting", 0, Failed, 0},
+		"good":                {map[float64]Observation{1: slaveCounts(1), 2: slaveCounts(2)}, 3, "ok", 1, "", 0},
+		"late, but not stale": {map[float64]Observation{1: slaveCounts(1)}, 9, "ok", 1, "", 0},
+		"stale":               {map[float64]Observation{1: slaveCounts(1)}, 9.1, "stale", 1, Stalled, 0},
+		"stalled":             {map[float64]Observation{1: slaveCounts(1), 2: broken(2, Stalled)}, 3, "stalled", 2, Stalled, 1},
+		"stalled for longer": {map[float64]Observation{1: slaveCounts(1), 2: broken(2, Stalled), 5: broken(5, Stalled)}, 6, "stalled", 2,
+			Stalled, 2},
 		"then broken otherwise": {map[float64]Observation{2: broken(2, Stalled), 5: broken(5, Failed)}, 6, "failed", 5, Failed, 2},
 		"back again":            {map[float64]Observation{1: slaveCounts(1), 2: broken(2, Denied), 5: slaveCounts(5)}, 6, "ok", 1, "", 1},
 		"never good":            {map[float64]Observation{2: broken(2, Absent)}, 6, "absent", 2, Absent, 1},
@@ -45,7 +46,8 @@ func TestStatesOfASource(t *testing.T) {
 		src, found := s.Source(SourceNIC)
 		state, since := src.State(s.Started, s.Now)
 		if !found || state != c.state || !since.Equal(after(c.since)) || src.Failures != c.fails {
-			t.Errorf("%s: got %s since %v with %d failures, want %s since %v with %d", what, state, since.Sub(t0).Seconds(), src.Failures, c.state, c.since, c.fails)
+			t.Errorf("%s: got %s since %v with %d failures, want %s since %v with %d", what, state, since.Sub(t0).Seconds(), src.Failures,
+				c.state, c.since, c.fails)
 		}
 		var blind ErrorKind
 		if err := s.Blind(SourceNIC); err != nil {
@@ -85,7 +87,8 @@ func TestCompleteOnceEverySourceHasSpoken(t *testing.T) {
 
 func TestStartedForgetsTheDaemonBefore(t *testing.T) {
 	s := took(lived(), 500, Started{Node: "node2", Version: "2", Sources: []Source{{Name: SourceNIC}}})
-	if len(s.NICs) != 0 || len(s.Kernel.Series) != 0 || len(s.Mapped.Value) != 0 || len(s.Sources) != 1 || !s.Started.Equal(after(500)) || s.Version != "2" {
+	if len(s.NICs) != 0 || len(s.Kernel.Series) != 0 || len(s.Mapped.Value) != 0 || len(s.Sources) != 1 || !s.Started.Equal(after(500)) ||
+		s.Version != "2" {
 		t.Errorf("got %+v", s)
 	}
 }
@@ -106,7 +109,8 @@ func TestHungTasksByTheKernelsCount(t *testing.T) {
 		t.Errorf("got %d hung tasks in 20 s, want 1", got)
 	}
 	for what, next := range map[string]Snapshot{
-		"another boot": seen(s, 31, "b", 900), "fewer": seen(s, 31, "a", 1), "not said": took(s, 31, SawHost{read(31, host.State{BootID: "a"})}),
+		"another boot": seen(s, 31, "b", 900), "fewer": seen(s, 31, "a", 1),
+		"not said": took(s, 31, SawHost{read(31, host.State{BootID: "a"})}),
 	} {
 		if got := next.HungWithin(10 * time.Minute); got != 3 {
 			t.Errorf("%s: got %d hung tasks, want the three of before", what, got)

@@ -15,7 +15,8 @@ func burstOf(now int, gap time.Duration, history bool, seconds ...int) int {
 	l := Log{}
 	for i, second := range seconds {
 		at := start.Add(time.Duration(second)*time.Second + 300*time.Millisecond)
-		l = l.read(kmsg.Batch{Counts: []kmsg.Count{{Class: kmsg.CRC, Peer: "osd1", N: 1, First: at, Last: at}}, History: history && i == 0}, at, nil)
+		l = l.read(kmsg.Batch{Counts: []kmsg.Count{{Class: kmsg.CRC, Peer: "osd1", N: 1, First: at, Last: at}}, History: history &&
+			i == 0}, at, nil)
 	}
 	at := l.Series[0].Burst(start.Add(time.Duration(now)*time.Second), gap)
 	if at.IsZero() {

@@ -52,7 +52,8 @@ func TestRatesOfANIC(t *testing.T) {
 func TestRatesThroughResets(t *testing.T) {
 	other := eth0(3, 9e15, 0)
 	other.Index = 7
-	for what, third := range map[string]counted{"reset": eth0(3, 1000, 0), "another NIC": other, "no time passed": eth0(2, 3e9, 0), "absurd": eth0(3, math.MaxUint64, 0)} {
+	for what, third := range map[string]counted{"reset": eth0(3, 1000, 0), "another NIC": other, "no time passed": eth0(2, 3e9, 0),
+		"absurd": eth0(3, math.MaxUint64, 0)} {
 		s := nics(Snapshot{}, eth0(1, 1e9, 0), eth0(2, 2e9, 0), third)
 		n, _ := s.NIC("eth0")
 		if n.Known || n.Rates != (bond.Rates{}) || len(n.Seconds) != 1 {
@@ -87,7 +88,8 @@ func TestTensKeepThePeak(t *testing.T) {
 		s = nics(s, eth0(float64(n), bytes, uint64(n)))
 	}
 	n, _ := s.NIC("eth0")
-	if len(n.Tens) != 3 || n.Tens[0].Rx != 8e8 || n.Tens[1].Rx != 8e9 || n.Tens[2].Rx != 8e8 || !n.Tens[1].At.Equal(after(10)) || n.Tens[1].Overload != 1 {
+	if len(n.Tens) != 3 || n.Tens[0].Rx != 8e8 || n.Tens[1].Rx != 8e9 || n.Tens[2].Rx != 8e8 || !n.Tens[1].At.Equal(after(10)) ||
+		n.Tens[1].Overload != 1 {
 		t.Errorf("got %+v", n.Tens)
 	}
 }
@@ -132,7 +134,8 @@ func TestSinceWhenANICDropsFrames(t *testing.T) {
 				dropped += 50
 			}
 			if i != gap {
-				s = took(s, float64(i), SawCounters{read(float64(i), []bond.Counters{{Name: "eth0", Index: 2, Speed: 10000, RxMissed: dropped}})})
+				s = took(s, float64(i), SawCounters{read(float64(i), []bond.Counters{{Name: "eth0", Index: 2, Speed: 10000,
+					RxMissed: dropped}})})
 			}
 		}
 		return s
@@ -198,19 +201,22 @@ func TestDriverDrops(t *testing.T) {
 		rate   float64
 		since  float64 // s; -1: not dropping
 	}{
-		"first reading":                  {[]map[string]uint64{{a: 1000}}, 0, -1},
-		"no change":                      {[]map[string]uint64{{a: 1000}, {a: 1000}}, 0, -1},
-		"rising":                         {[]map[string]uint64{{a: 1000}, {a: 1000}, {a: 1500}, {a: 2500}}, 100, 20},
-		"one frame under two names":      {[]map[string]uint64{{a: 0, b: 0}, {a: 500, b: 400}}, 50, 10},
-		"under three names, as of igb":   {[]map[string]uint64{{b: 0, "rx_fifo_errors": 0, "rx_no_buffer_count": 0}, {b: 500, "rx_fifo_errors": 500, "rx_no_buffer_count": 500}}, 50, 10},
-		"of rings and whole, as of bnxt": {[]map[string]uint64{{"rx_discards": 0, "rx_total_ring_discards": 0}, {"rx_discards": 500, "rx_total_ring_discards": 500}}, 50, 10},
-		"by priority and port, of mlx5":  {[]map[string]uint64{{"rx_discards_phy": 0, "rx_prio0_discards": 0, "rx_prio3_discards": 0}, {"rx_discards_phy": 500, "rx_prio0_discards": 200, "rx_prio3_discards": 300}}, 50, 10},
-		"pause frames are no drops":      {[]map[string]uint64{{a: 0, pause: 0}, {a: 0, pause: 9000}}, 0, -1},
-		"stopped":                        {[]map[string]uint64{{a: 0}, {a: 500}, {a: 500}}, 0, -1},
-		"reset":                          {[]map[string]uint64{{a: 5000}, {a: 10}}, 0, -1},
-		"reset of one, rise of other":    {[]map[string]uint64{{a: 5000, b: 10}, {a: 10, b: 40}}, 3, 10},
-		"a name that was not there":      {[]map[string]uint64{{a: 5}, {a: 5, b: 4000}}, 0, -1},
-		"a driver that counts nothing":   {[]map[string]uint64{nil, nil}, 0, -1},
+		"first reading":             {[]map[string]uint64{{a: 1000}}, 0, -1},
+		"no change":                 {[]map[string]uint64{{a: 1000}, {a: 1000}}, 0, -1},
+		"rising":                    {[]map[string]uint64{{a: 1000}, {a: 1000}, {a: 1500}, {a: 2500}}, 100, 20},
+		"one frame under two names": {[]map[string]uint64{{a: 0, b: 0}, {a: 500, b: 400}}, 50, 10},
+		"under three names, as of igb": {[]map[string]uint64{{b: 0, "rx_fifo_errors": 0, "rx_no_buffer_count": 0},
+			{b: 500, "rx_fifo_errors": 500, "rx_no_buffer_count": 500}}, 50, 10},
+		"of rings and whole, as of bnxt": {[]map[string]uint64{{"rx_discards": 0, "rx_total_ring_discards": 0},
+			{"rx_discards": 500, "rx_total_ring_discards": 500}}, 50, 10},
+		"by priority and port, of mlx5": {[]map[string]uint64{{"rx_discards_phy": 0, "rx_prio0_discards": 0, "rx_prio3_discards": 0},
+			{"rx_discards_phy": 500, "rx_prio0_discards": 200, "rx_prio3_discards": 300}}, 50, 10},
+		"pause frames are no drops":    {[]map[string]uint64{{a: 0, pause: 0}, {a: 0, pause: 9000}}, 0, -1},
+		"stopped":                      {[]map[string]uint64{{a: 0}, {a: 500}, {a: 500}}, 0, -1},
+		"reset":                        {[]map[string]uint64{{a: 5000}, {a: 10}}, 0, -1},
+		"reset of one, rise of other":  {[]map[string]uint64{{a: 5000, b: 10}, {a: 10, b: 40}}, 3, 10},
+		"a name that was not there":    {[]map[string]uint64{{a: 5}, {a: 5, b: 4000}}, 0, -1},
+		"a driver that counts nothing": {[]map[string]uint64{nil, nil}, 0, -1},
 	} {
 		n, _ := driverDrops(nics(Snapshot{}, eth0(0, 0, 0)), 10, c.counts...).NIC("eth0")
 		since := -1.0
@@ -225,7 +231,8 @@ func TestDriverDrops(t *testing.T) {
 
 func TestDriverDropsOfAnotherNIC(t *testing.T) {
 	s := driverDrops(nics(Snapshot{}, eth0(0, 0, 0)), 10, map[string]uint64{"x": 0})
-	s = took(s, 20, SawDrops{read(20, []bond.Drops{{Name: "eth0", Index: 9, Counts: map[string]uint64{"x": 500}}, {Name: "tap0", Index: 5, Counts: map[string]uint64{"x": 500}}})})
+	s = took(s, 20, SawDrops{read(20, []bond.Drops{{Name: "eth0", Index: 9, Counts: map[string]uint64{"x": 500}},
+		{Name: "tap0", Index: 5, Counts: map[string]uint64{"x": 500}}})})
 	if n, _ := s.NIC("eth0"); n.DropRate != 0 {
 		t.Errorf("got %v a second between two NICs of one name", n.DropRate)
 	}

@@ -38,7 +38,8 @@ func TestGuestsOfTwoViews(t *testing.T) {
 	known.State = "running"
 	list := []Observation{
 		virt(0, onKrbd("vm3", "uuid-3", 32), known),
-		qemu(0, rbd.Guest{Name: "vm1", Libvirt: true}, rbd.Guest{Name: "other", ID: "uuid-3"}, rbd.Guest{Name: "ct2", ID: "102", Kind: "container"}),
+		qemu(0, rbd.Guest{Name: "vm1", Libvirt: true}, rbd.Guest{Name: "other", ID: "uuid-3"},
+			rbd.Guest{Name: "ct2", ID: "102", Kind: "container"}),
 	}
 	for _, order := range [][]Observation{list, {list[1], list[0]}} {
 		s := took(Snapshot{}, 0, order...)
@@ -52,7 +53,8 @@ func TestGuestsOfTwoViews(t *testing.T) {
 }
 
 func TestGuestsAreJoinedWithDevices(t *testing.T) {
-	mapped := []rbd.Mapped{{ID: 0, Device: "rbd0", Major: 251, Minor: 0, Pool: "vms", Image: "a"}, {ID: 1, Device: "rbd1", Major: 251, Minor: 16, Pool: "vms", Image: "b"}}
+	mapped := []rbd.Mapped{{ID: 0, Device: "rbd0", Major: 251, Minor: 0, Pool: "vms", Image: "a"},
+		{ID: 1, Device: "rbd1", Major: 251, Minor: 16, Pool: "vms", Image: "b"}}
 	list := []Observation{SawMapped{read(0, mapped)}, virt(0, onKrbd("vm2", "2", 16), onKrbd("vm1", "1", 16))}
 	for what, order := range map[string][]Observation{"devices first": list, "guests first": {list[1], list[0]}} {
 		s := took(Snapshot{}, 0, order...)
@@ -139,7 +141,8 @@ func TestSinceWhenADeviceIsMapped(t *testing.T) {
 	again.ClientID, other.Image = 8, "z"
 	s = seen(s, 10, again, c, other)
 	if at(s, "rbd0") != 10 || at(s, "rbd10") != 10 || at(s, "rbd2") != 5 {
-		t.Errorf("got rbd0 %v, rbd10 %v, rbd2 %v, want another client and another image to be new", at(s, "rbd0"), at(s, "rbd10"), at(s, "rbd2"))
+		t.Errorf("got rbd0 %v, rbd10 %v, rbd2 %v, want another client and another image to be new", at(s, "rbd0"), at(s, "rbd10"),
+			at(s, "rbd2"))
 	}
 	s = seen(s, 15, c)
 	s = seen(s, 20, again, c)

@@ -72,15 +72,18 @@ func (h Hypervisor) Play() *Node {
 	n.See(node.SawDrops{Reading: Reading(n.At, 10*time.Second, []bond.Drops{})})
 	day := HypervisorStart.Add(-26 * time.Hour)
 	n.See(node.SawKernel{Reading: Reading(n.At, 250*time.Millisecond, kmsg.Batch{History: true, Counts: []kmsg.Count{
-		{Class: kmsg.RBDMapped, Device: "rbd0", N: uint64(h.Disks), First: day, Last: day, Text: "rbd: rbd0: capacity 42949672960 features 0x3d"},
-		{Class: kmsg.NICUp, Device: "eth0", N: 2, First: day.Add(-time.Hour), Last: day.Add(-time.Hour), Text: "ixgbe 0000:3b:00.0 eth0: NIC Link is Up 10 Gbps"},
+		{Class: kmsg.RBDMapped, Device: "rbd0", N: uint64(h.Disks), First: day, Last: day,
+			Text: "rbd: rbd0: capacity 42949672960 features 0x3d"},
+		{Class: kmsg.NICUp, Device: "eth0", N: 2, First: day.Add(-time.Hour), Last: day.Add(-time.Hour),
+			Text: "ixgbe 0000:3b:00.0 eth0: NIC Link is Up 10 Gbps"},
 	}})})
 	n.See(node.SawKernel{Reading: Reading(n.At, 250*time.Millisecond, h.log(n.At.Add(-2*time.Second)))})
 	n.See(node.SawPending{Reading: Reading(n.At.Add(-40*time.Second), 5*time.Second, h.pending(1))})
 	n.See(node.SawPending{Reading: Reading(n.At, 5*time.Second, h.pending(576))})
 	n.See(node.SawHost{Reading: Reading(n.At, 5*time.Second, h.host())})
 	n.See(node.SawCluster{Reading: Reading(n.At, time.Minute, ceph.Cluster{
-		FSID: fsid, Health: ceph.Health{Status: "HEALTH_WARN", Checks: []ceph.Check{{Code: "OSD_SCRUB_ERRORS", Severity: "HEALTH_WARN", Summary: "1 scrub errors"}}},
+		FSID: fsid, Health: ceph.Health{Status: "HEALTH_WARN", Checks: []ceph.Check{{Code: "OSD_SCRUB_ERRORS", Severity: "HEALTH_WARN",
+			Summary: "1 scrub errors"}}},
 		OSDMap: ceph.OSDMap{OSDs: []ceph.OSD{{ID: 0, Up: true, In: true}, {ID: 1, Up: true, In: true}, {ID: 2, Up: true, In: true}}},
 		Scrubs: &ceph.Scrubs{Scrubbing: 3, Deep: 1},
 	})})
@@ -115,8 +118,10 @@ func (h Hypervisor) Links() bond.Links {
 func (h Hypervisor) Counters(second uint64) []bond.Counters {
 	list := []bond.Counters{{Name: "eno1", Index: 5, Speed: 1000, RxBytes: 1000 * second, TxBytes: 500 * second}}
 	for b := range h.Bonds {
-		one := bond.Counters{Name: fmt.Sprintf("eth%d", 2*b), Index: 11 + 2*b, Speed: 10000, RxBytes: 32_000_000 * second, TxBytes: 21_000_000 * second}
-		two := bond.Counters{Name: fmt.Sprintf("eth%d", 2*b+1), Index: 12 + 2*b, Speed: 10000, RxBytes: 29_000_000 * second, TxBytes: 23_000_000 * second}
+		one := bond.Counters{Name: fmt.Sprintf("eth%d", 2*b), Index: 11 + 2*b, Speed: 10000, RxBytes: 32_000_000 * second,
+			TxBytes: 21_000_000 * second}
+		two := bond.Counters{Name: fmt.Sprintf("eth%d", 2*b+1), Index: 12 + 2*b, Speed: 10000, RxBytes: 29_000_000 * second,
+			TxBytes: 23_000_000 * second}
 		if h.Policy == bond.Layer2 {
 			one.TxBytes, two.RxBytes = 400_000*second, 700_000*second
 		}
@@ -133,8 +138,10 @@ func (h Hypervisor) Mapped() []rbd.Mapped {
 	var list []rbd.Mapped
 	for i := range h.Disks {
 		list = append(list, rbd.Mapped{
-			ID: i, Device: fmt.Sprintf("rbd%d", i), Major: 252, Minor: uint32(i * 16), Pool: "vms", Image: fmt.Sprintf("vm-%d-disk-0", 100+i),
-			ImageID: fmt.Sprintf("%x", 0xabc000+i), ClientID: client, ClientAddr: storageIP, FSID: fsid, Options: &rbd.Options{RxBounce: i%3 == 0},
+			ID: i, Device: fmt.Sprintf("rbd%d", i), Major: 252, Minor: uint32(i * 16), Pool: "vms",
+			Image:   fmt.Sprintf("vm-%d-disk-0", 100+i),
+			ImageID: fmt.Sprintf("%x", 0xabc000+i), ClientID: client, ClientAddr: storageIP, FSID: fsid,
+			Options: &rbd.Options{RxBounce: i%3 == 0},
 		})
 	}
 	return list
@@ -145,7 +152,8 @@ func (h Hypervisor) Mapped() []rbd.Mapped {
 func (h Hypervisor) io(second uint64) []rbd.IO {
 	var list []rbd.IO
 	for i := range h.Disks {
-		io := rbd.IO{Device: fmt.Sprintf("rbd%d", i), Reads: uint64(i*7%90) * second, ReadTicks: uint64(i*7%90) * 3 * second, InFlightR: uint64(i % 2)}
+		io := rbd.IO{Device: fmt.Sprintf("rbd%d", i), Reads: uint64(i*7%90) * second, ReadTicks: uint64(i*7%90) * 3 * second,
+			InFlightR: uint64(i % 2)}
 		if h.Storm && i%2 == 0 {
 			io.Reads, io.ReadTicks = 100*min(second, 20+uint64(i)%7), 300*min(second, 20+uint64(i)%7)
 			io.InFlightR, io.InFlightW = 3, uint64(i%5)
@@ -160,9 +168,10 @@ func (h Hypervisor) io(second uint64) []rbd.IO {
 func (h Hypervisor) Domains() rbd.Guests {
 	var all rbd.Guests
 	for i := range h.Guests {
-		g := rbd.Guest{Name: fmt.Sprintf("vm%d", 100+i), ID: fmt.Sprint(100 + i), Kind: "vm", State: "running", OS: "linux", Disks: []rbd.Disk{
-			{Target: "vda", Path: fmt.Sprintf("/dev/rbd%d", i), Major: 252, Minor: uint32(i * 16)},
-		}}
+		g := rbd.Guest{Name: fmt.Sprintf("vm%d", 100+i), ID: fmt.Sprint(100 + i), Kind: "vm", State: "running", OS: "linux",
+			Disks: []rbd.Disk{
+				{Target: "vda", Path: fmt.Sprintf("/dev/rbd%d", i), Major: 252, Minor: uint32(i * 16)},
+			}}
 		switch {
 		case i%16 == 3:
 			g.Disks = append(g.Disks, rbd.Disk{Target: "vdb", Client: rbd.LibRBD, Pool: "vms", Image: fmt.Sprintf("vm-%d-disk-1", 100+i)})
@@ -182,12 +191,15 @@ func (h Hypervisor) log(at time.Time) kmsg.Batch {
 	}
 	b.Records, b.Lost, b.Suppressed = 90_000, 1234, 50
 	for i := range h.OSDs {
-		crc := kmsg.Count{Class: kmsg.CRC, Peer: fmt.Sprintf("osd%d", i), Addr: "198.51.100.9:6801", N: uint64(h.OSDs - i + 4), First: at, Last: at, Text: "libceph: osd0 (1)198.51.100.9:6801 bad crc/signature"}
+		crc := kmsg.Count{Class: kmsg.CRC, Peer: fmt.Sprintf("osd%d", i), Addr: "198.51.100.9:6801", N: uint64(h.OSDs - i + 4), First: at,
+			Last: at, Text: "libceph: osd0 (1)198.51.100.9:6801 bad crc/signature"}
 		closed := crc
-		closed.Class, closed.Text, closed.N = kmsg.ClosedOpen, "libceph: osd0 (1)198.51.100.9:6801 socket closed (con state OPEN)", uint64(1+i%3)
+		closed.Class, closed.Text, closed.N = kmsg.ClosedOpen, "libceph: osd0 (1)198.51.100.9:6801 socket closed (con state OPEN)",
+			uint64(1+i%3)
 		b.Counts = append(b.Counts, crc, closed)
 	}
-	b.Counts = append(b.Counts, kmsg.Count{Class: kmsg.HungTask, Detail: "jbd2/dm-3-8", N: 2, First: at, Last: at, Text: "INFO: task jbd2/dm-3-8:712 blocked for more than 120 seconds."})
+	b.Counts = append(b.Counts, kmsg.Count{Class: kmsg.HungTask, Detail: "jbd2/dm-3-8", N: 2, First: at, Last: at,
+		Text: "INFO: task jbd2/dm-3-8:712 blocked for more than 120 seconds."})
 	return b
 }
 
@@ -201,7 +213,8 @@ func (h Hypervisor) pending(attempts int) []rbd.Pending {
 }
 
 func (h Hypervisor) host() host.State {
-	m := host.State{Release: "6.1.0-31-amd64", Boot: HypervisorStart.Add(-27 * time.Hour), CPUs: 128, Load: [3]float64{12.5, 11.2, 10.9}, IO: &host.Pressure{Some10: 0.4}}
+	m := host.State{Release: "6.1.0-31-amd64", Boot: HypervisorStart.Add(-27 * time.Hour), CPUs: 128, Load: [3]float64{12.5, 11.2, 10.9},
+		IO: &host.Pressure{Some10: 0.4}}
 	if h.Storm {
 		m.Load, m.IO = [3]float64{683.2, 410.7, 160.3}, &host.Pressure{Some10: 98.5, Full10: 91.25}
 		m.Waiting = &host.Waiting{Total: 612, ByComm: map[string]int{"kvm": 600, "kworker/u256:3": 12}}

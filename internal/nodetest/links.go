@@ -5,9 +5,11 @@ import "github.com/nodewatch/nodewatch/pkg/bond"
 // LACPBond returns bond0: two 10G slaves in 802.3ad, as negotiated with a healthy
 // switch.
 func LACPBond(policy bond.HashPolicy) bond.Bond {
-	healthy := bond.PortActive | bond.PortShortTimeout | bond.PortAggregating | bond.PortInSync | bond.PortCollecting | bond.PortDistributing
+	healthy := bond.PortActive | bond.PortShortTimeout | bond.PortAggregating | bond.PortInSync |
+		bond.PortCollecting | bond.PortDistributing
 	b := bond.Bond{
-		Name: "bond0", Index: 10, Kind: bond.Kernel, Mode: bond.LACP, HashPolicy: policy, Up: true, MTU: 1500, Miimon: 100, LACPRate: "fast", LACPActive: "on",
+		Name: "bond0", Index: 10, Kind: bond.Kernel, Mode: bond.LACP, HashPolicy: policy, Up: true, MTU: 1500, Miimon: 100,
+		LACPRate: "fast", LACPActive: "on",
 		AD: &bond.AD{Aggregator: 1, Ports: 2, ActorKey: 15, PartnerKey: 7, PartnerMAC: "02:00:5e:00:53:01"}, Ordered: true,
 	}
 	for i, name := range []string{"eth0", "eth1"} {
@@ -24,7 +26,8 @@ func PlainBond(mode bond.Mode, policy bond.HashPolicy) bond.Bond {
 	b := LACPBond(policy)
 	b.Mode, b.AD, b.LACPRate, b.LACPActive = mode, nil, "", ""
 	for i := range b.Slaves {
-		b.Slaves[i].Aggregator, b.Slaves[i].Actor, b.Slaves[i].Partner, b.Slaves[i].ActorChurn, b.Slaves[i].PartnerChurn = 0, nil, nil, "", ""
+		b.Slaves[i].Aggregator, b.Slaves[i].Actor, b.Slaves[i].Partner, b.Slaves[i].ActorChurn, b.Slaves[i].PartnerChurn = 0,
+			nil, nil, "", ""
 	}
 	return b
 }

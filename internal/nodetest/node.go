@@ -50,7 +50,8 @@ type IO struct {
 
 // New returns a node with the given links, no traffic, no disks and no Open vSwitch.
 func New(links bond.Links) *Node {
-	n := begin(Start, "test", 0, node.SourceIO, node.SourceBond, node.SourceNIC, node.SourceDrops, node.SourceOVS, node.SourceKrbd, node.SourceLibvirt, node.SourceHost, node.SourceKmsg)
+	n := begin(Start, "test", 0, node.SourceIO, node.SourceBond, node.SourceNIC, node.SourceDrops, node.SourceOVS, node.SourceKrbd,
+		node.SourceLibvirt, node.SourceHost, node.SourceKmsg)
 	n.Links = links
 	n.See(node.SawOVS{Reading: Failed[[]bond.Bond](n.At, node.Absent, "no such socket", "")})
 	n.See(node.SawMapped{Reading: Reading[[]rbd.Mapped](n.At, 0, nil)})
@@ -206,7 +207,8 @@ func (n *Node) MapDisks(count int, addr string) *Node {
 	n.disks = nil
 	for i := range count {
 		list = append(list, rbd.Mapped{
-			ID: i, Device: fmt.Sprintf("rbd%d", i), Major: 252, Minor: uint32(16 * i), Pool: "rbd", Image: fmt.Sprintf("vm%d", 100+i), ImageID: fmt.Sprintf("%012d", i),
+			ID: i, Device: fmt.Sprintf("rbd%d", i), Major: 252, Minor: uint32(16 * i), Pool: "rbd", Image: fmt.Sprintf("vm%d", 100+i),
+			ImageID:  fmt.Sprintf("%012d", i),
 			ClientID: 4151, ClientAddr: addr, FSID: "f", Options: &rbd.Options{},
 		})
 		n.disks = append(n.disks, rbd.IO{Device: list[i].Device})

@@ -43,7 +43,8 @@ func Read(_ context.Context, dir string) (Overrides, error) {
 // is readable by all users. Change waits for another change to end, at most until ctx
 // ends.
 func Change(ctx context.Context, dir string, change func(Overrides) (Overrides, error)) error {
-	lock, err := os.OpenFile(filepath.Join(dir, "."+name+".lock"), os.O_CREATE|os.O_RDWR|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0o644)
+	lock, err := os.OpenFile(filepath.Join(dir, "."+name+".lock"),
+		os.O_CREATE|os.O_RDWR|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0o644)
 	if err != nil {
 		return fmt.Errorf("overrides: %w", err)
 	}

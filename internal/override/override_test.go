@@ -20,7 +20,8 @@ import (
 var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 
 func accepted(rule string) override.Acknowledgement {
-	return override.Acknowledgement{Rule: rule, Severity: "warning", At: noon, Until: noon.Add(time.Hour), By: "alice", Reason: "switch comes on Monday"}
+	return override.Acknowledgement{Rule: rule, Severity: "warning", At: noon, Until: noon.Add(time.Hour), By: "alice",
+		Reason: "switch comes on Monday"}
 }
 
 func TestWhatAnAcceptanceCovers(t *testing.T) {
@@ -101,8 +102,10 @@ func TestARefusedChangeDoesNotTouchTheFile(t *testing.T) {
 }
 
 func TestExpiredOverridesAreLeftOut(t *testing.T) {
-	w := override.Overrides{Maintenance: &override.Maintenance{Since: noon, Until: noon.Add(time.Hour)}, Accepted: []override.Acknowledgement{accepted("bond-lacp")}}
-	if got := w.Without(noon.Add(59 * time.Minute)); got.Maintenance == nil || len(got.Accepted) != 1 || !got.Maintenance.Holds(noon.Add(59*time.Minute)) {
+	w := override.Overrides{Maintenance: &override.Maintenance{Since: noon, Until: noon.Add(time.Hour)},
+		Accepted: []override.Acknowledgement{accepted("bond-lacp")}}
+	if got := w.Without(noon.Add(59 * time.Minute)); got.Maintenance == nil || len(got.Accepted) != 1 ||
+		!got.Maintenance.Holds(noon.Add(59*time.Minute)) {
 		t.Errorf("before the end: %+v", got)
 	}
 	if got := w.Without(noon.Add(time.Hour)); got.Maintenance != nil || len(got.Accepted) != 0 {
@@ -139,7 +142,8 @@ func TestBadFiles(t *testing.T) {
 
 // Parsed overrides can be written and parsed again, and are the same.
 func FuzzParse(f *testing.F) {
-	whole, _ := json.Marshal(override.Overrides{Maintenance: &override.Maintenance{Since: noon, Until: noon.Add(time.Hour), By: "alice", Reason: "cable"}, Accepted: []override.Acknowledgement{accepted("bond-lacp")}})
+	whole, _ := json.Marshal(override.Overrides{Maintenance: &override.Maintenance{Since: noon, Until: noon.Add(time.Hour), By: "alice",
+		Reason: "cable"}, Accepted: []override.Acknowledgement{accepted("bond-lacp")}})
 	f.Add(string(whole))
 	f.Add("{}")
 	f.Fuzz(func(t *testing.T, text string) {
@@ -188,7 +192,11 @@ func TestTheFormerFileIsReadUntilTheFirstChange(t *testing.T) {
 	if w, err := override.Read(t.Context(), dir); err != nil || len(w.Accepted) != 1 {
 		t.Fatalf("%d are read, %v", len(w.Accepted), err)
 	}
-	if err := override.Change(t.Context(), dir, func(w override.Overrides) (override.Overrides, error) { w.Accepted = nil; return w, nil }); err != nil {
+	if err := override.Change(t.Context(), dir, func(w override.Overrides) (override.Overrides, error) {
+		w.Accepted = nil
+		return w,
+			nil
+	}); err != nil {
 		t.Fatal(err)
 	}
 	if w, err := override.Read(t.Context(), dir); err != nil || len(w.Accepted) != 0 {

@@ -81,7 +81,8 @@ func bondsOf(v judge.View) bondsView {
 		is, _ := v.CarriesStorage(a.Name)
 		return of - is
 	})
-	b := bondsView{Notes: append(notes(v, node.SourceBond, node.SourceNIC, node.SourceOVS), unknownDrivers(v)...), Known: ever(v, node.SourceBond) || ever(v, node.SourceOVS)}
+	b := bondsView{Notes: append(notes(v, node.SourceBond, node.SourceNIC, node.SourceOVS), unknownDrivers(v)...),
+		Known: ever(v, node.SourceBond) || ever(v, node.SourceOVS)}
 	for _, one := range all[:min(len(all), maxBonds)] {
 		b.Bonds = append(b.Bonds, bondOf(v, one))
 	}
@@ -182,7 +183,8 @@ func unknownDrivers(v judge.View) []string {
 	}
 	var list []string
 	for _, driver := range slices.Sorted(maps.Keys(nics)) {
-		says := fmt.Sprintf("The drop counters of driver %s (%s) are unknown: only the kernel's counters are used.", driver, strings.Join(nics[driver], ", "))
+		says := fmt.Sprintf("The drop counters of driver %s (%s) are unknown: only the kernel's counters are used.", driver,
+			strings.Join(nics[driver], ", "))
 		if names := slices.Sorted(maps.Keys(counters[driver])); len(names) > 0 {
 			says += " Please report those that look like drops: " + strings.Join(names, ", ") + "."
 		}

@@ -37,9 +37,11 @@ func TestLACPIsShownAsTheFactsHaveIt(t *testing.T) {
 	port := func(name string, actor, partner bond.PortState) bond.Slave {
 		return bond.Slave{Name: name, Carrier: true, MIIStatus: "UP", State: "ACTIVE", Aggregator: 1, Actor: &actor, Partner: &partner}
 	}
-	b := bond.Bond{Name: "bond0", Kind: bond.Kernel, Mode: bond.LACP, Up: true, AD: &bond.AD{Aggregator: 1, Ports: 2, PartnerMAC: "00:53:00:00:00:01"}, Slaves: []bond.Slave{
-		port("eth0", in, in), port("eth1", in|bond.PortDefaulted, in), port("eth2", in, in|bond.PortExpired), port("eth3", in, bond.PortInSync),
-	}}
+	b := bond.Bond{Name: "bond0", Kind: bond.Kernel, Mode: bond.LACP, Up: true,
+		AD: &bond.AD{Aggregator: 1, Ports: 2, PartnerMAC: "00:53:00:00:00:01"}, Slaves: []bond.Slave{
+			port("eth0", in, in), port("eth1", in|bond.PortDefaulted, in), port("eth2", in, in|bond.PortExpired),
+			port("eth3", in, bond.PortInSync),
+		}}
 	headline := facts.LACPOf(b)
 	if len(headline.Ports) != 3 {
 		t.Fatalf("the facts tell %v", headline)

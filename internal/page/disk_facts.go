@@ -99,7 +99,8 @@ func waitFact(v judge.View) string {
 	if total == 0 {
 		return "no request"
 	}
-	return fmt.Sprintf("%s, oldest at least %s, sent up to %s", plural(total, "request", "requests"), span(oldest), plural(attempts, "time", "times"))
+	return fmt.Sprintf("%s, oldest at least %s, sent up to %s", plural(total, "request", "requests"), span(oldest),
+		plural(attempts, "time", "times"))
 }
 
 // optionFact summarizes the map options of krbd's devices.

@@ -29,7 +29,8 @@ func hostOf(v judge.View) hostView {
 		factLine{Name: "Load", Text: fmt.Sprintf("%.2f, %.2f, %.2f on %s", s.Load[0], s.Load[1], s.Load[2], plural(s.CPUs, "CPU", "CPUs"))},
 	)
 	if s.IO != nil {
-		h.Facts = append(h.Facts, factLine{Name: "I/O pressure", Text: fmt.Sprintf("some %s %%, full %s %% of the last 10 s", digits(s.IO.Some10), digits(s.IO.Full10))})
+		h.Facts = append(h.Facts, factLine{Name: "I/O pressure", Text: fmt.Sprintf("some %s %%, full %s %% of the last 10 s",
+			digits(s.IO.Some10), digits(s.IO.Full10))})
 	}
 	if s.Waiting != nil && s.Waiting.Total > 0 {
 		h.Facts = append(h.Facts, factLine{Name: "Waiting tasks", Text: waitingOf(*s.Waiting)})

@@ -44,7 +44,8 @@ type Link struct{ Name, URL string }
 // Main returns the main part of the page of a View, which HTML frames.
 func Main(v judge.View) ([]byte, error) {
 	r := v.Report
-	s := sheet{Verdict: verdictOn(r), Incident: incidentOf(r), Components: componentsOf(r), Transitions: transitionsOf(r), Sources: sourcesOf(r), Reporters: reportersOf(v)}
+	s := sheet{Verdict: verdictOn(r), Incident: incidentOf(r), Components: componentsOf(r), Transitions: transitionsOf(r),
+		Sources: sourcesOf(r), Reporters: reportersOf(v)}
 	worst, found := leading(r)
 	s.Guests = hitNow(r, worst)
 	if found && (s.Verdict.Code == exitWarning || s.Verdict.Code == exitCritical) {
@@ -63,7 +64,8 @@ func Main(v judge.View) ([]byte, error) {
 	}
 	if !v.Now.IsZero() {
 		s.Body = &body{
-			Bonds: bondsOf(v), Charts: chartsOf(v, maxCharts), Paths: pathsOf(v), Disks: disksOf(v), Kernel: kernelOf(v), Cluster: clusterOf(v), Host: hostOf(v),
+			Bonds: bondsOf(v), Charts: chartsOf(v, maxCharts), Paths: pathsOf(v), Disks: disksOf(v), Kernel: kernelOf(v),
+			Cluster: clusterOf(v), Host: hostOf(v),
 		}
 	}
 	return rendered("main", s)
@@ -219,7 +221,8 @@ func rendered(name string, of any) ([]byte, error) {
 // tab.
 func icon(t tone) string {
 	colour := map[tone]string{good: "146c37", warn: "ffc53d", bad: "c4253a", unknown: "5a6675"}[t]
-	return "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 8 8'%3E%3Ccircle cx='4' cy='4' r='4' fill='%23" + colour + "'/%3E%3C/svg%3E"
+	return "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 8 8'%3E%3Ccircle cx='4' cy='4' r='4' fill='%23" +
+		colour + "'/%3E%3C/svg%3E"
 }
 
 // sanitizeHTML removes invisible characters and those that change the direction of text

@@ -98,9 +98,11 @@ func starting(t testing.TB) string {
 func pages(t testing.TB) map[string]string {
 	t.Helper()
 	return map[string]string{
-		"healthy": html(t, healthyView(), 10), "risk": html(t, riskView(), 10), "storm": html(t, stormView(), 10), "over": html(t, overView(), 10),
+		"healthy": html(t, healthyView(), 10), "risk": html(t, riskView(), 10), "storm": html(t, stormView(), 10),
+		"over":  html(t, overView(), 10),
 		"blind": html(t, blindView(), 0), "large": html(t, largeView(), 10), "hostile": html(t, hostileView(), 10),
-		"report only": html(t, judge.View{Report: stormView().Report}, 0), "starting": starting(t), "charts": charts(t, stormView()), "rules": rules(t, stormView()),
+		"report only": html(t, judge.View{Report: stormView().Report}, 0), "starting": starting(t), "charts": charts(t, stormView()),
+		"rules": rules(t, stormView()),
 	}
 }
 
@@ -116,9 +118,10 @@ func hostileView() judge.View {
 	mapped := h.Mapped()[:2]
 	mapped[0].Image, mapped[1].Pool = evil, evil
 	n.See(node.SawMapped{Reading: nodetest.Reading(n.At, time.Second, mapped)})
-	n.See(node.SawLibvirt{Reading: nodetest.Reading(n.At, time.Second, rbd.Guests{Guests: []rbd.Guest{{Name: evil, ID: "1", State: "paused", Reason: evil, Disks: []rbd.Disk{
-		{Target: evil, Path: "/dev/rbd0", Major: 252}, {Target: "vdb", Client: rbd.LibRBD, Pool: evil, Image: evil},
-	}}}})})
+	n.See(node.SawLibvirt{Reading: nodetest.Reading(n.At, time.Second,
+		rbd.Guests{Guests: []rbd.Guest{{Name: evil, ID: "1", State: "paused", Reason: evil, Disks: []rbd.Disk{
+			{Target: evil, Path: "/dev/rbd0", Major: 252}, {Target: "vdb", Client: rbd.LibRBD, Pool: evil, Image: evil},
+		}}}})})
 	s := outage(n.At)
 	f := &s.findings[0]
 	f.Summary, f.Subject, f.Runbook, f.Evidence[0].Fact, f.Advice[0].Command = evil, evil, "javascript:alert(1)", evil, evil
@@ -156,7 +159,8 @@ func TestHostileTextsAreOnlyText(t *testing.T) {
 // works with it.
 func TestThePageKeepsToItsPolicy(t *testing.T) {
 	policy := ContentSecurityPolicy()
-	for _, want := range []string{"default-src 'none'", "base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'", "img-src data:"} {
+	for _, want := range []string{"default-src 'none'", "base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'",
+		"img-src data:"} {
 		if !strings.Contains(policy, want) {
 			t.Errorf("the policy has no %s: %s", want, policy)
 		}
@@ -285,9 +289,12 @@ func TestPagesCanBeReadByAScreenReader(t *testing.T) {
 
 func TestTheVerdictComesFirst(t *testing.T) {
 	page := html(t, stormView(), 10)
-	order := []string{"<h1>", "krbd is in a retry storm", `id="first"`, "tc qdisc add", `id="hit"`, "33 of 65 guests hit", "vm100\nvm102\nvm104\n", `id="bonds"`, `id="charts"`, "eth0 of bond0", "krbd latency", `id="incident"`, "Timeline",
-		`id="findings"`, "What to do", "tc qdisc add", "Evidence for", "Evidence against", `/rules#krbd-retry-storm`, "1 finding explained by this one", "<code>krbd-stalled</code>",
-		`id="components"`, `id="disks"`, "stalled for 40 s", `id="path"`, `id="kernel"`, `id="cluster"`, `id="host"`, `id="sources"`, `id="changes"`}
+	order := []string{"<h1>", "krbd is in a retry storm", `id="first"`, "tc qdisc add", `id="hit"`, "33 of 65 guests hit",
+		"vm100\nvm102\nvm104\n", `id="bonds"`, `id="charts"`, "eth0 of bond0", "krbd latency", `id="incident"`, "Timeline",
+		`id="findings"`, "What to do", "tc qdisc add", "Evidence for", "Evidence against", `/rules#krbd-retry-storm`,
+		"1 finding explained by this one", "<code>krbd-stalled</code>",
+		`id="components"`, `id="disks"`, "stalled for 40 s", `id="path"`, `id="kernel"`, `id="cluster"`, `id="host"`, `id="sources"`,
+		`id="changes"`}
 	at := 0
 	for _, want := range order {
 		i := strings.Index(page[at:], want)
@@ -301,11 +308,14 @@ func TestTheVerdictComesFirst(t *testing.T) {
 func TestColourIsNeverTheOnlySign(t *testing.T) {
 	all := pages(t)
 	for name, want := range map[string]struct{ tone, word, title string }{
-		"healthy": {"ok", "OK", "node2: ok"}, "risk": {"warning", "WARNING", "node2: warning"}, "storm": {"critical", "CRITICAL", "node2: critical"},
+		"healthy": {"ok", "OK", "node2: ok"}, "risk": {"warning", "WARNING", "node2: warning"},
+		"storm": {"critical", "CRITICAL", "node2: critical"},
 		"blind": {"unknown", "UNKNOWN", "node2: unknown"}, "starting": {"unknown", "STARTING", "node2: starting"},
 	} {
 		page := all[name]
-		for _, part := range []string{`<section class="verdict solid-` + want.tone + `"`, `<use href="#i-` + want.tone + `"/></svg>` + "\n<div>\n<h1>", `<span class="word">` + want.word + "</span>", "<title>" + want.title + "</title>"} {
+		for _, part := range []string{`<section class="verdict solid-` + want.tone + `"`,
+			`<use href="#i-` + want.tone + `"/></svg>` + "\n<div>\n<h1>", `<span class="word">` + want.word + "</span>",
+			"<title>" + want.title + "</title>"} {
 			if !strings.Contains(page, part) {
 				t.Errorf("%s: there is no %s", name, part)
 			}
@@ -316,10 +326,12 @@ func TestColourIsNeverTheOnlySign(t *testing.T) {
 func TestRefreshCanBePausedAndResumed(t *testing.T) {
 	v := healthyView()
 	on, off := html(t, v, 10), html(t, v, 0)
-	if !strings.Contains(on, `<noscript><meta http-equiv="refresh" content="10"/></noscript>`) || !strings.Contains(on, `data-refresh="10"`) || !strings.Contains(on, `<a href="?refresh=0">Pause</a>`) {
+	if !strings.Contains(on, `<noscript><meta http-equiv="refresh" content="10"/></noscript>`) ||
+		!strings.Contains(on, `data-refresh="10"`) || !strings.Contains(on, `<a href="?refresh=0">Pause</a>`) {
 		t.Error("a page that refreshes does not say how to pause")
 	}
-	if strings.Contains(off, "http-equiv") || !strings.Contains(off, `data-refresh="0"`) || !strings.Contains(off, `<a href="?refresh=10">Refresh every 10 s</a>`) {
+	if strings.Contains(off, "http-equiv") || !strings.Contains(off, `data-refresh="0"`) ||
+		!strings.Contains(off, `<a href="?refresh=10">Refresh every 10 s</a>`) {
 		t.Error("a paused page refreshes, or does not say how to resume")
 	}
 }
@@ -327,7 +339,8 @@ func TestRefreshCanBePausedAndResumed(t *testing.T) {
 // URLs of the page get into logs and tickets, so they must not contain guest names.
 func TestNoAddressNamesAGuest(t *testing.T) {
 	v := stormView()
-	v.Report.Findings = append(v.Report.Findings, report.Finding{Rule: "vm-paused", Subject: "vm107", Severity: report.Critical, Summary: "vm107 is paused"})
+	v.Report.Findings = append(v.Report.Findings, report.Finding{Rule: "vm-paused", Subject: "vm107", Severity: report.Critical,
+		Summary: "vm107 is paused"})
 	page := html(t, v, 10)
 	if !strings.Contains(page, "<b>vm107</b>") {
 		t.Fatal("the finding about a guest is not on the page")
@@ -353,7 +366,8 @@ func TestRulesAreExplained(t *testing.T) {
 }
 
 func TestStartingSaysWhatItWaitsFor(t *testing.T) {
-	if page := starting(t); !strings.Contains(page, "waiting for: libvirt, ceph") || !strings.Contains(page, "<li><code>libvirt</code></li>") {
+	if page := starting(t); !strings.Contains(page, "waiting for: libvirt, ceph") ||
+		!strings.Contains(page, "<li><code>libvirt</code></li>") {
 		t.Error(page)
 	}
 }
@@ -362,7 +376,8 @@ func TestStartingSaysWhatItWaitsFor(t *testing.T) {
 func TestBlindnessIsSaid(t *testing.T) {
 	page := html(t, blindView(), 10)
 	for _, want := range []string{
-		"cannot tell: storage cannot be seen", "Source krbd is unavailable (stalled): a read has not returned for 65 s.", "To enable: give nodewatch CAP_SYSLOG",
+		"cannot tell: storage cannot be seen", "Source krbd is unavailable (stalled): a read has not returned for 65 s.",
+		"To enable: give nodewatch CAP_SYSLOG",
 		"Guests unknown: dial unix", "Source kmsg is unavailable (denied)", "Not asked: has not been read yet.",
 	} {
 		if !strings.Contains(page, want) {
@@ -381,7 +396,8 @@ func TestALargeNodeHasABoundedPage(t *testing.T) {
 	if len(page) > 1<<20 {
 		t.Errorf("got %d bytes, want at most 1 MiB", len(page))
 	}
-	for want, n := range map[string]int{`<span class="quiet">krbd rbd`: 200, "is paused by an I/O error</h3>": 46, "<code>vm-paused vm": 30} {
+	for want, n := range map[string]int{`<span class="quiet">krbd rbd`: 200, "is paused by an I/O error</h3>": 46,
+		"<code>vm-paused vm": 30} {
 		if got := strings.Count(page, want); got != n {
 			t.Errorf("got %d of %q, want %d", got, want, n)
 		}
@@ -398,7 +414,8 @@ func TestAFindingThatIsNoLongerSeenSaysSo(t *testing.T) {
 	v.Report.Findings, v.Report.Transitions = []report.Finding{v.Report.Findings[0]}, nil
 	f := &v.Report.Findings[0]
 	f.State, f.LastSeen = report.Blind, v.Report.At.Add(-90*time.Second)
-	if page := html(t, v, 10); strings.Count(page, "sources have been unavailable since") != 1 || !strings.Contains(page, "its sources are unavailable") || !strings.Contains(page, "Last seen 02:12:30 (1 min 30 s ago)") {
+	if page := html(t, v, 10); strings.Count(page, "sources have been unavailable since") != 1 ||
+		!strings.Contains(page, "its sources are unavailable") || !strings.Contains(page, "Last seen 02:12:30 (1 min 30 s ago)") {
 		t.Error("verdict and finding do not both show that it is no longer observed")
 	}
 }

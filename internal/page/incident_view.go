@@ -49,7 +49,8 @@ func rootOf(findings []report.Finding, at map[report.Ref]int, i int) int {
 		next := root
 		for _, by := range findings[root].ExplainedBy {
 			j, found := at[by]
-			if found && j != root && findings[j].Accepted == nil && findings[j].Rule != judge.IncidentOver && findings[j].Severity.Rank() >= findings[root].Severity.Rank() {
+			if found && j != root && findings[j].Accepted == nil && findings[j].Rule != judge.IncidentOver &&
+				findings[j].Severity.Rank() >= findings[root].Severity.Rank() {
 				next = j
 				break
 			}
@@ -88,7 +89,8 @@ func guestsOf(g *report.Guests) *guestsView {
 	if g == nil || g.Hit == 0 {
 		return nil
 	}
-	v := &guestsView{Text: fmt.Sprintf("%s of %s hit", number(g.Hit), plural(g.Total, "guest", "guests")), Names: strings.Join(g.Names, ", "), List: g.Names}
+	v := &guestsView{Text: fmt.Sprintf("%s of %s hit", number(g.Hit), plural(g.Total, "guest", "guests")),
+		Names: strings.Join(g.Names, ", "), List: g.Names}
 	if more := g.Hit - len(g.Names); more > 0 && len(g.Names) > 0 {
 		v.More = number(more)
 		v.Names += " and " + v.More + " more"
@@ -117,7 +119,8 @@ func incidentOf(r report.Report) *incidentView {
 	if in == nil {
 		return nil
 	}
-	v := &incidentView{Headline: in.Headline, Guests: guestsOf(in.Guests), Over: ended(r), Tone: toneOf(in.Severity), Timeline: timelineOf(r)}
+	v := &incidentView{Headline: in.Headline, Guests: guestsOf(in.Guests), Over: ended(r), Tone: toneOf(in.Severity),
+		Timeline: timelineOf(r)}
 	if v.Headline == verdictOn(r).Line {
 		v.Headline = ""
 	}
@@ -211,7 +214,8 @@ func (t *terminal) advice(indent int, list []report.Advice) {
 
 // explained writes an explained finding in one line, with its marks.
 func (t *terminal) explained(f report.Finding, now time.Time) {
-	t.item(4, toneOf(f.Severity), strings.ToUpper(string(f.Severity)), fmt.Sprintf("%s, %s: %s", finding(f.Rule, f.Subject), explainedBy(f), f.Summary))
+	t.item(4, toneOf(f.Severity), strings.ToUpper(string(f.Severity)),
+		fmt.Sprintf("%s, %s: %s", finding(f.Rule, f.Subject), explainedBy(f), f.Summary))
 	for _, m := range marksOf(f, now) {
 		t.line(6, m)
 	}

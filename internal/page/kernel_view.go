@@ -42,7 +42,8 @@ func kernelOf(v judge.View) kernelView {
 	}
 	k.Totals = fmt.Sprintf("%s since %s", plural(l.Records, "record", "records"), hour(l.Since, v.Now))
 	if l.Lost > 0 {
-		k.Lost = fmt.Sprintf("%s lost, the latest at %s: counts are too low by at most this number", plural(l.Lost, "record was", "records were"), hour(l.LostAt, v.Now))
+		k.Lost = fmt.Sprintf("%s lost, the latest at %s: counts are too low by at most this number",
+			plural(l.Lost, "record was", "records were"), hour(l.LostAt, v.Now))
 	}
 	classes := slices.Clone(l.Classes)
 	slices.SortStableFunc(classes, func(a, b node.Total) int {

@@ -23,7 +23,8 @@ var specs = []SourceSpec{
 	{Name: node.SourceKrbd, Every: time.Second, Deadline: 3 * time.Second, Reads: "sysfs", Needs: "nothing"},
 	{Name: node.SourceOVS, Every: time.Second, Deadline: 3 * time.Second, Reads: "OVSDB", Needs: "a socket"},
 	{Name: node.SourceQEMU, Every: time.Second, Deadline: 3 * time.Second, Reads: "/proc", Needs: "nothing"},
-	{Name: node.SourceCeph, Every: time.Second, Deadline: 3 * time.Second, Reads: "the cluster", Needs: "a key", Off: "switched off by ceph.off"},
+	{Name: node.SourceCeph, Every: time.Second, Deadline: 3 * time.Second, Reads: "the cluster", Needs: "a key",
+		Off: "switched off by ceph.off"},
 }
 
 // sourcesOfBlind returns a list in which each state occurs.
@@ -33,7 +34,8 @@ func sourcesOfBlind() SourceList {
 	for i := range v.Report.Sources {
 		switch s := &v.Report.Sources[i]; s.Name {
 		case node.SourceQEMU:
-			s.State, s.Last, s.Partly, s.Remedy = "ok", v.Report.At, "disks plugged in after the start are not seen", "give nodewatch CAP_SYS_PTRACE"
+			s.State, s.Last, s.Partly, s.Remedy = "ok", v.Report.At, "disks plugged in after the start are not seen",
+				"give nodewatch CAP_SYS_PTRACE"
 		case node.SourceDrops:
 			s.State, s.Last = "ok", v.Report.At
 		}
@@ -52,7 +54,8 @@ func TestStatesOfSources(t *testing.T) {
 	want := map[string][3]string{ // state, reading, and a part of the details
 		node.SourceBond: {"seen", "ok", "1 bond, 2 slaves"}, node.SourceDrops: {"seen", "ok", "0 NICs with a known driver"},
 		node.SourceKmsg: {"unknown", "denied", "not permitted"}, node.SourceKrbd: {"stalled", "stalled", "has not returned"},
-		node.SourceOVS: {"off", "absent", "no Open vSwitch"}, node.SourceQEMU: {"partly", "ok", "disks plugged in"}, node.SourceCeph: {"off", "off", "ceph.off"},
+		node.SourceOVS: {"off", "absent", "no Open vSwitch"}, node.SourceQEMU: {"partly", "ok", "disks plugged in"},
+		node.SourceCeph: {"off", "off", "ceph.off"},
 	}
 	l := sourcesOfBlind()
 	if len(l.Sources) != len(want) {
@@ -67,7 +70,8 @@ func TestStatesOfSources(t *testing.T) {
 			t.Errorf("drivers: got %+v", s.Drivers)
 		}
 	}
-	if one := l.Only(node.SourceDrops).Text(Style{}); !strings.Contains(one, "driver hns3 is not known; what looks like drops: rx_oom 7") || !strings.Contains(one, "drop counters") {
+	if one := l.Only(node.SourceDrops).Text(Style{}); !strings.Contains(one, "driver hns3 is not known; what looks like drops: rx_oom 7") ||
+		!strings.Contains(one, "drop counters") {
 		t.Errorf("one source: got\n%s", one)
 	}
 }
@@ -81,12 +85,15 @@ func rulesOfStorm() RuleList {
 
 func silencesOfStorm() SilenceList {
 	r := stormView().Report
-	w := override.Overrides{Maintenance: &override.Maintenance{Since: r.At.Add(-time.Minute), Until: r.At.Add(time.Hour), By: "carol", Reason: "new NIC"}}
+	w := override.Overrides{Maintenance: &override.Maintenance{Since: r.At.Add(-time.Minute), Until: r.At.Add(time.Hour), By: "carol",
+		Reason: "new NIC"}}
 	for i, f := range r.Findings {
 		r.Findings[i].Accepted = &report.Accepted{}
-		w.Accepted = append(w.Accepted, override.Acknowledgement{Rule: f.Rule, Severity: "warning", At: r.At.Add(-time.Minute), Until: r.At.Add(time.Hour), By: "carol", Reason: strings.Repeat("the switch comes on Monday ", 5)})
+		w.Accepted = append(w.Accepted, override.Acknowledgement{Rule: f.Rule, Severity: "warning", At: r.At.Add(-time.Minute),
+			Until: r.At.Add(time.Hour), By: "carol", Reason: strings.Repeat("the switch comes on Monday ", 5)})
 	}
-	w.Accepted = append(w.Accepted, override.Acknowledgement{Rule: "bond-lacp", Subject: "bond7", Severity: "info", At: r.At.Add(-time.Hour), Until: r.At, By: "dan", Reason: "over"})
+	w.Accepted = append(w.Accepted, override.Acknowledgement{Rule: "bond-lacp", Subject: "bond7", Severity: "info",
+		At: r.At.Add(-time.Hour), Until: r.At, By: "dan", Reason: "over"})
 	return Silences(w, r.At, "1.2.3", &r)
 }
 
@@ -139,8 +146,10 @@ func TestSilencesSayWhatTheySilence(t *testing.T) {
 // columns are left out to fit.
 func TestListsFitEveryTerminal(t *testing.T) {
 	for name, text := range map[string]func(Style) string{
-		"sources": sourcesOfBlind().Text, "one source": sourcesOfBlind().Only(node.SourceDrops).Text, "rules": rulesOfStorm().Text, "silences": silencesOfStorm().Text,
-		"summary": func(s Style) string { return Summary(stormView().Report, s) }, "check": func(s Style) string { return Text(stormView(), s) },
+		"sources": sourcesOfBlind().Text, "one source": sourcesOfBlind().Only(node.SourceDrops).Text, "rules": rulesOfStorm().Text,
+		"silences":   silencesOfStorm().Text,
+		"summary":    func(s Style) string { return Summary(stormView().Report, s) },
+		"check":      func(s Style) string { return Text(stormView(), s) },
 		"transition": func(s Style) string { return Transition(stormView().Report.Transitions[0], s) },
 	} {
 		for _, width := range []int{40, 60, 80, 120, 200} {
@@ -171,7 +180,8 @@ func TestCommandsGoOnInTheNextLine(t *testing.T) {
 	for _, command := range []string{
 		"tc qdisc add dev eth0 ingress && tc filter add dev eth0 parent ffff: protocol ip u32 match ip src 198.51.100.0/24 police rate 2gbit",
 		`virsh qemu-monitor-command 'a guest with blanks' --hmp "info block a b c d e f g h i" | grep \ x`,
-		`echo "a \" b c d e f g" 'it is \' and one more`, "word", "a  two  blanks " + strings.Repeat("x", 90) + " b", "echo a # a comment that is longer than the line is, by far and more",
+		`echo "a \" b c d e f g" 'it is \' and one more`, "word", "a  two  blanks " + strings.Repeat("x", 90) + " b",
+		"echo a # a comment that is longer than the line is, by far and more",
 	} {
 		for _, room := range []int{1, 10, 28, 40, 400} {
 			lines := continued(command, room)
@@ -179,7 +189,8 @@ func TestCommandsGoOnInTheNextLine(t *testing.T) {
 				t.Errorf("room %d: got %q, want %q", room, got, command)
 			}
 			for _, line := range lines {
-				if n := utf8.RuneCountInString(line); n > room && strings.ContainsAny(strings.TrimSuffix(line, " \\"), " ") && !strings.ContainsAny(strings.TrimSuffix(line, "\\"), `'"#\`) {
+				if n := utf8.RuneCountInString(line); n > room && strings.ContainsAny(strings.TrimSuffix(line, " \\"), " ") &&
+					!strings.ContainsAny(strings.TrimSuffix(line, "\\"), `'"#\`) {
 					t.Errorf("room %d: %d columns: %q", room, n, line)
 				}
 				if strings.Count(strings.ReplaceAll(strings.ReplaceAll(line, `\'`, ""), `\"`, ""), `"`)%2 != 0 {
@@ -227,7 +238,8 @@ func TestListsAreAsTheSchemaSays(t *testing.T) {
 	root := readSchemaOf(t, "commands")
 	for name, list := range map[string]interface{ JSON() ([]byte, error) }{
 		"sources": sourcesOfBlind(), "rules": rulesOfStorm(), "silences": silencesOfStorm(),
-		"rules without a daemon": Rules(all.Default(), "1.2.3", nil), "silences without a daemon": Silences(override.Overrides{}, start, "1.2.3", nil),
+		"rules without a daemon":    Rules(all.Default(), "1.2.3", nil),
+		"silences without a daemon": Silences(override.Overrides{}, start, "1.2.3", nil),
 	} {
 		def, _, _ := strings.Cut(name, " ")
 		compareWith(t, root, root.Defs[def], reflect.TypeOf(list), def)

@@ -12,10 +12,12 @@ import (
 func marksOf(f report.Finding, now time.Time) []string {
 	var marks []string
 	if f.State == report.Blind {
-		marks = append(marks, "Last seen "+ago(f.LastSeen, now)+": its sources have been unavailable since. It stays raised until it is observed to be gone.")
+		marks = append(marks, "Last seen "+ago(f.LastSeen, now)+
+			": its sources have been unavailable since. It stays raised until it is observed to be gone.")
 	}
 	if f.Flapping {
-		marks = append(marks, "Flapping, last observed "+ago(f.LastSeen, now)+". It stays raised until it has not been observed for 10 minutes.")
+		marks = append(marks, "Flapping, last observed "+ago(f.LastSeen, now)+
+			". It stays raised until it has not been observed for 10 minutes.")
 	}
 	if a := f.Accepted; a != nil {
 		marks = append(marks, fmt.Sprintf("Acknowledged by %s until %s: %s. It does not page.", a.By, stamp(a.Until), a.Reason))

@@ -113,12 +113,14 @@ func detailsOf(r report.Report) []detail {
 			add(rankAgainst, "  against: %s\n", sanitizeNagios(fact(e, r.At)))
 		}
 		for _, x := range g.Explained {
-			add(rankExplained, "  "+strings.ToUpper(string(x.Severity))+" %s\n", cut(sanitizeNagios(finding(x.Rule, x.Subject)+", "+explainedBy(x)+": "+x.Summary)))
+			add(rankExplained, "  "+strings.ToUpper(string(x.Severity))+" %s\n",
+				cut(sanitizeNagios(finding(x.Rule, x.Subject)+", "+explainedBy(x)+": "+x.Summary)))
 		}
 	}
 	for _, s := range sourcesOf(r) {
 		if s.place() == 0 {
-			list = append(list, detail{fmt.Sprintf("unavailable: %s\n", sanitizeNagios(strings.Join([]string{s.Name, s.State, s.Since, s.Error}, " "))), rankImpact, len(list)})
+			list = append(list, detail{fmt.Sprintf("unavailable: %s\n", sanitizeNagios(strings.Join([]string{s.Name, s.State, s.Since,
+				s.Error}, " "))), rankImpact, len(list)})
 		}
 		if s.Partly != "" {
 			list = append(list, detail{fmt.Sprintf("partly unknown: %s\n", sanitizeNagios(s.Name+": "+s.Partly)), rankMore, len(list)})

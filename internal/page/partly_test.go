@@ -12,7 +12,8 @@ import (
 func TestPartlyUnknownIsSaid(t *testing.T) {
 	v := riskView()
 	v.Report.Sources = append(v.Report.Sources, report.SourceState{
-		Name: "qemu", State: "ok", Last: v.Report.At, Since: v.Report.Started, Partly: "disks plugged in after the start are not seen", Remedy: "give it CAP_X",
+		Name: "qemu", State: "ok", Last: v.Report.At, Since: v.Report.Started, Partly: "disks plugged in after the start are not seen",
+		Remedy: "give it CAP_X",
 	})
 	for i := range v.Report.Components {
 		if c := &v.Report.Components[i]; c.Name == "guests" {
@@ -21,7 +22,8 @@ func TestPartlyUnknownIsSaid(t *testing.T) {
 	}
 	text := Text(v, Style{})
 	for where, of := range map[string]struct{ text, want string }{
-		"page, component":     {html(t, v, 0), "<p>Partly unknown: disks plugged in after the start are not seen</p><p>To see everything: give it CAP_X</p></li>\n<li><div class=\"pair\"><b>cluster"},
+		"page, component": {html(t, v, 0),
+			"<p>Partly unknown: disks plugged in after the start are not seen</p><p>To see everything: give it CAP_X</p></li>\n<li><div class=\"pair\"><b>cluster"},
 		"terminal, component": {text, "operational          since 02:13:00 (1 min)\n    partly unknown disks plugged in after the start are not seen\n    To see everything: give it CAP_X\n"},
 		"terminal, source":    {text, "  qemu       partly unknown: disks plugged in after the start are not seen\n             To see everything: give it CAP_X\n"},
 		"plugin":              {plugin(v.Report), "partly unknown: qemu: disks plugged in after the start are not seen\n"},

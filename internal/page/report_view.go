@@ -129,7 +129,8 @@ type transitionView struct {
 func transitionsOf(r report.Report) []transitionView {
 	var list []transitionView
 	for _, t := range r.Transitions[max(0, len(r.Transitions)-maxTransitions):] {
-		v := transitionView{momentOf(t.At, r.At), change(t), string(level(t)), finding(t.Rule, t.Subject), t.Summary, notesOf(t), toneOf(t.To)}
+		v := transitionView{momentOf(t.At, r.At), change(t), string(level(t)), finding(t.Rule, t.Subject), t.Summary, notesOf(t),
+			toneOf(t.To)}
 		if t.To == report.Clear {
 			v.Tone = good
 		}
@@ -149,7 +150,8 @@ type sourceView struct {
 func sourcesOf(r report.Report) []sourceView {
 	var list []sourceView
 	for _, s := range r.Sources {
-		v := sourceView{Name: s.Name, State: s.State, Age: "never read", Error: s.Error, Partly: s.Partly, Remedy: s.Remedy, Tone: toneOfSource(s.State)}
+		v := sourceView{Name: s.Name, State: s.State, Age: "never read", Error: s.Error, Partly: s.Partly, Remedy: s.Remedy,
+			Tone: toneOfSource(s.State)}
 		if !s.Last.IsZero() {
 			v.Age = "read " + span(r.At.Sub(s.Last)) + " ago"
 		}

@@ -89,9 +89,11 @@ func Rules(set rule.RuleSet, version string, r *report.Report) RuleList {
 
 func listRule(set rule.RuleSet, r rule.Rule, findings []report.Finding) ListRule {
 	x := ListRule{
-		ID: r.ID, Title: r.Title, About: strings.Join(strings.Fields(r.About), " "), Component: r.Component, Severities: r.Severities(), Impact: r.Impact,
-		For: timingOf(r.For), KeepFiringFor: timingOf(r.KeepFiringFor), Needs: list(r.Needs), Explains: list(r.Explains), Thresholds: []ListThreshold{},
-		Do: list(r.Do), Runbook: set.RunbookURL(r.ID), Raised: []ListRaised{},
+		ID: r.ID, Title: r.Title, About: strings.Join(strings.Fields(r.About), " "), Component: r.Component, Severities: r.Severities(),
+		Impact: r.Impact,
+		For:    timingOf(r.For), KeepFiringFor: timingOf(r.KeepFiringFor), Needs: list(r.Needs), Explains: list(r.Explains),
+		Thresholds: []ListThreshold{},
+		Do:         list(r.Do), Runbook: set.RunbookURL(r.ID), Raised: []ListRaised{},
 	}
 	for _, t := range rule.Limits(r) {
 		x.Thresholds = append(x.Thresholds, ListThreshold{t.Name, t.Value, t.Allowed, t.Doc})
@@ -139,7 +141,8 @@ func (l RuleList) Text(s Style) string {
 		if subjects := r.subjects(); subjects != "" {
 			text += ": " + subjects
 		}
-		all.rows = append(all.rows, tableRow{tone: how, mark: 1, cells: []string{r.ID, now, string(r.Component), strings.Join(words, ", ")}, text: text})
+		all.rows = append(all.rows, tableRow{tone: how, mark: 1, cells: []string{r.ID, now, string(r.Component), strings.Join(words, ", ")},
+			text: text})
 	}
 	t.table(all)
 	return t.b.String()

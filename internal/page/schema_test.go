@@ -320,7 +320,8 @@ func TestSchemaHasTheValuesOfTheProgram(t *testing.T) {
 		components = append(components, string(c))
 	}
 	severities := []string{string(report.Info), string(report.Warning), string(report.Critical)}
-	states := []string{"ok", "starting", string(node.Stalled), "stale", string(node.Failed), string(node.Denied), string(node.Absent), string(node.Held)}
+	states := []string{"ok", "starting", string(node.Stalled), "stale", string(node.Failed), string(node.Denied), string(node.Absent),
+		string(node.Held)}
 	for name, c := range map[string]struct{ got, want []string }{
 		"state":      {s.Defs["source"].Properties["state"].Enum, states},
 		"impact":     {s.Defs["impact"].Enum, impacts},

@@ -73,7 +73,8 @@ const (
 func Sources(v judge.View, specs []SourceSpec, oneShot bool) SourceList {
 	l := SourceList{Node: v.Report.Node, At: v.Report.At, Version: v.Report.Version, OneShot: oneShot, Sources: []ListSource{}}
 	for _, spec := range specs {
-		s := ListSource{Name: spec.Name, Reads: spec.Reads, Needs: spec.Needs, Every: spec.Every.Seconds(), Deadline: spec.Deadline.Seconds()}
+		s := ListSource{Name: spec.Name, Reads: spec.Reads, Needs: spec.Needs, Every: spec.Every.Seconds(),
+			Deadline: spec.Deadline.Seconds()}
 		i := slices.IndexFunc(v.Report.Sources, func(x report.SourceState) bool { return x.Name == spec.Name })
 		if i < 0 {
 			s.State, s.Reading, s.Error = sourceOff, sourceOff, spec.Off
@@ -266,7 +267,8 @@ func (l SourceList) Text(s Style) string {
 			}
 			sees = more
 		}
-		all.rows = append(all.rows, tableRow{tone: toneOfState(x.State), mark: 1, cells: []string{x.Name, x.State, age}, text: sees, remedy: x.Remedy})
+		all.rows = append(all.rows, tableRow{tone: toneOfState(x.State), mark: 1, cells: []string{x.Name, x.State, age}, text: sees,
+			remedy: x.Remedy})
 	}
 	t.table(all)
 	return t.b.String()
@@ -288,8 +290,10 @@ func (t *terminal) source(x ListSource, at time.Time) {
 	seconds := func(s float64) string { return human.Span(time.Duration(s * float64(time.Second))) }
 	t.item(0, toneOfState(x.State), x.Name, state)
 	for _, f := range [][2]string{
-		{"Reads", x.Reads}, {"Needs", x.Needs}, {"Every", seconds(x.Every) + "; a read that takes longer than " + seconds(x.Deadline) + " is stalled"},
-		{"Last", last}, {"Sees", x.Sees}, {"Missing", x.Partly}, {"Error", x.Error}, {"Remedy", x.Remedy}, {"Failures", human.Number(x.Failures)},
+		{"Reads", x.Reads}, {"Needs", x.Needs}, {"Every", seconds(x.Every) + "; a read that takes longer than " + seconds(x.Deadline) +
+			" is stalled"},
+		{"Last", last}, {"Sees", x.Sees}, {"Missing", x.Partly}, {"Error", x.Error}, {"Remedy", x.Remedy},
+		{"Failures", human.Number(x.Failures)},
 	} {
 		if f[1] != "" {
 			t.item(2, "", fmt.Sprintf("%-9s", f[0]), f[1])
@@ -300,7 +304,8 @@ func (t *terminal) source(x ListSource, at time.Time) {
 		for _, name := range slices.Sorted(maps.Keys(d.Counters)) {
 			counters = append(counters, name+" "+human.Number(d.Counters[name]))
 		}
-		t.item(2, "", fmt.Sprintf("%-9s", d.NIC), "driver "+d.Driver+" is not known; what looks like drops: "+human.Names(counters, len(counters)))
+		t.item(2, "", fmt.Sprintf("%-9s", d.NIC), "driver "+d.Driver+" is not known; what looks like drops: "+human.Names(counters,
+			len(counters)))
 	}
 }
 

@@ -77,7 +77,8 @@ func TestHostileTextsCannotSteerATerminal(t *testing.T) {
 	v := hostileView()
 	v.Report.Node = "n\x1b]0;x\a"
 	for name, text := range map[string]string{
-		"text": Text(v, Style{}), "nagios": plugin(v.Report), "transition": Transition(v.Report.Transitions[0], Style{}), "status": StatusLine(v.Report),
+		"text": Text(v, Style{}), "nagios": plugin(v.Report), "transition": Transition(v.Report.Transitions[0], Style{}),
+		"status": StatusLine(v.Report),
 	} {
 		if i := strings.IndexAny(text, "\x1b\a\r\u202e\u2028"); i >= 0 {
 			t.Errorf("%s: a control character at %d: %q", name, i, text[max(0, i-20):i+5])
@@ -107,7 +108,8 @@ func TestNagiosTextsCannotForgePerfdata(t *testing.T) {
 // A command is printed unchanged, however long, or not at all.
 func TestNagiosNeverChangesACommand(t *testing.T) {
 	long := "virsh qemu-monitor-command 'vm 1' --hmp \"info block\" && echo `date` $HOME " + strings.Repeat("x", 2000) + " > /tmp/a"
-	for command, visible := range map[string]bool{"echo safe": true, long: true, "dmesg | tail": false, "echo a\nrm b": false, "echo \x1b[2J": false, strings.Repeat("y", 9000): false} {
+	for command, visible := range map[string]bool{"echo safe": true, long: true, "dmesg | tail": false, "echo a\nrm b": false,
+		"echo \x1b[2J": false, strings.Repeat("y", 9000): false} {
 		r := stormView().Report
 		r.Findings[0].Advice = []report.Advice{{Do: "do this", Command: command}}
 		out := plugin(r)
@@ -131,7 +133,8 @@ func TestNagiosFitsAndSaysWhatIsMissing(t *testing.T) {
 		f := base
 		f.Subject, f.Evidence = "bond"+number(i), nil
 		for j := range 30 {
-			f.Evidence = append(f.Evidence, report.Evidence{At: r.At, Source: "nic", Fact: "fact " + number(j) + strings.Repeat(" word", 40) + " end"})
+			f.Evidence = append(f.Evidence, report.Evidence{At: r.At, Source: "nic",
+				Fact: "fact " + number(j) + strings.Repeat(" word", 40) + " end"})
 		}
 		r.Findings = append(r.Findings, f)
 	}
@@ -167,7 +170,8 @@ func TestNagiosWithoutADaemon(t *testing.T) {
 		view judge.View
 		code int
 		word string
-	}{"healthy": {healthyView(), 1, "WARNING"}, "risk": {riskView(), 1, "WARNING"}, "storm": {stormView(), 2, "CRITICAL"}, "blind": {blindView(), 3, "UNKNOWN"}} {
+	}{"healthy": {healthyView(), 1, "WARNING"}, "risk": {riskView(), 1, "WARNING"}, "storm": {stormView(), 2, "CRITICAL"},
+		"blind": {blindView(), 3, "UNKNOWN"}} {
 		out, code := Nagios(c.view.Report, true)
 		if code != c.code || !strings.HasPrefix(out, "NODEWATCH "+c.word+" - one-shot") {
 			t.Errorf("%s: exit %d, %.80s", name, code, out)
@@ -181,7 +185,8 @@ func TestNagiosWithoutADaemon(t *testing.T) {
 var pluginLine = regexp.MustCompile(`^NODEWATCH (OK|WARNING|CRITICAL|UNKNOWN) - [^|]+ \| ([a-z_]+=\d+;\d*;\d*;\d* ?)+$`)
 
 func TestNagiosLineHasItsForm(t *testing.T) {
-	for name, v := range map[string]judge.View{"healthy": healthyView(), "risk": riskView(), "storm": stormView(), "blind": blindView(), "large": largeView(), "hostile": hostileView()} {
+	for name, v := range map[string]judge.View{"healthy": healthyView(), "risk": riskView(), "storm": stormView(), "blind": blindView(),
+		"large": largeView(), "hostile": hostileView()} {
 		out := plugin(v.Report)
 		if first, _, _ := strings.Cut(out, "\n"); !pluginLine.MatchString(first) {
 			t.Errorf("%s: %s", name, first)
@@ -208,21 +213,29 @@ func TestExitCodes(t *testing.T) {
 		report report.Report
 		want   int
 	}{
-		"nothing":                            {report.Report{}, 0},
-		"a note":                             {report.Report{Findings: []report.Finding{raised("storage", report.Info)}}, 0},
-		"a warning":                          {report.Report{Findings: []report.Finding{raised("network", report.Warning)}}, 1},
-		"critical":                           {report.Report{Findings: []report.Finding{raised("network", report.Warning), raised("storage", report.Critical)}}, 2},
-		"blind storage":                      {report.Report{Components: dark("storage")}, 3},
-		"blind network":                      {report.Report{Components: dark("network")}, 3},
-		"blind network with a note":          {report.Report{Components: dark("network"), Findings: []report.Finding{raised("storage", report.Info)}}, 3},
-		"blind cluster":                      {report.Report{Components: dark("cluster")}, 0},
-		"blind storage, and it says so":      {report.Report{Components: dark("storage"), Findings: []report.Finding{raised("nodewatch", report.Warning)}}, 3},
-		"blind storage, a warning of guests": {report.Report{Components: dark("storage"), Findings: []report.Finding{raised("nodewatch", report.Warning), raised("guests", report.Warning)}}, 1},
-		"blind storage, a critical network":  {report.Report{Components: dark("storage"), Findings: []report.Finding{raised("network", report.Critical)}}, 2},
-		"accepted":                           {report.Report{Findings: []report.Finding{acceptedBy(raised("network", report.Critical))}}, 0},
-		"accepted and another":               {report.Report{Findings: []report.Finding{acceptedBy(raised("network", report.Critical)), raised("network", report.Warning)}}, 1},
-		"maintenance":                        {report.Report{Maintenance: &report.Maintenance{By: "bob"}, Findings: []report.Finding{raised("network", report.Critical)}}, 0},
-		"its own sight only":                 {report.Report{Findings: []report.Finding{raised("nodewatch", report.Warning)}}, 1},
+		"nothing":   {report.Report{}, 0},
+		"a note":    {report.Report{Findings: []report.Finding{raised("storage", report.Info)}}, 0},
+		"a warning": {report.Report{Findings: []report.Finding{raised("network", report.Warning)}}, 1},
+		"critical": {report.Report{Findings: []report.Finding{raised("network", report.Warning),
+			raised("storage", report.Critical)}}, 2},
+		"blind storage": {report.Report{Components: dark("storage")}, 3},
+		"blind network": {report.Report{Components: dark("network")}, 3},
+		"blind network with a note": {report.Report{Components: dark("network"),
+			Findings: []report.Finding{raised("storage", report.Info)}}, 3},
+		"blind cluster": {report.Report{Components: dark("cluster")}, 0},
+		"blind storage, and it says so": {report.Report{Components: dark("storage"),
+			Findings: []report.Finding{raised("nodewatch", report.Warning)}}, 3},
+		"blind storage, a warning of guests": {report.Report{Components: dark("storage"),
+			Findings: []report.Finding{raised("nodewatch", report.Warning), raised("guests", report.Warning)}}, 1},
+		"blind storage, a critical network": {report.Report{Components: dark("storage"),
+			Findings: []report.Finding{raised("network", report.Critical)}}, 2},
+		"accepted": {report.Report{Findings: []report.Finding{acceptedBy(raised("network",
+			report.Critical))}}, 0},
+		"accepted and another": {report.Report{Findings: []report.Finding{acceptedBy(raised("network", report.Critical)),
+			raised("network", report.Warning)}}, 1},
+		"maintenance": {report.Report{Maintenance: &report.Maintenance{By: "bob"},
+			Findings: []report.Finding{raised("network", report.Critical)}}, 0},
+		"its own sight only": {report.Report{Findings: []report.Finding{raised("nodewatch", report.Warning)}}, 1},
 	} {
 		if got := ExitCode(c.report); got != c.want {
 			t.Errorf("%s: got %d, want %d", name, got, c.want)
@@ -242,7 +255,8 @@ func TestOverridesAreShownEverywhere(t *testing.T) {
 	v.Report.Findings[0] = acceptedBy(v.Report.Findings[0])
 	v.Report.Findings[1].Flapping = true
 	outputs := func() map[string]string {
-		return map[string]string{"page": html(t, v, 0), "text": Text(v, Style{}), "nagios": plugin(v.Report), "JSON": string(asJSON(t, v.Report))}
+		return map[string]string{"page": html(t, v, 0), "text": Text(v, Style{}), "nagios": plugin(v.Report),
+			"JSON": string(asJSON(t, v.Report))}
 	}
 	for name, text := range outputs() {
 		words := []string{"Acknowledged by alice until 2026-03-04", "switch comes on Monday", "Flapping, last observed"}
@@ -304,13 +318,18 @@ func TestTransitionLines(t *testing.T) {
 
 func TestFormats(t *testing.T) {
 	for got, want := range map[string]string{
-		bits(9.8e9): "9.80 Gbit/s", bits(1e10): "10 Gbit/s", bits(0): "0 bit/s", bits(312.5e6): "312 Mbit/s", digits(41000): "41,000", digits(0.004): "0.00",
+		bits(9.8e9): "9.80 Gbit/s", bits(1e10): "10 Gbit/s", bits(0): "0 bit/s", bits(312.5e6): "312 Mbit/s", digits(41000): "41,000",
+		digits(0.004):  "0.00",
 		percent(0.996): "99 %", percent(1): "100 %", percent(0.001): "<1 %", percent(0): "0 %",
 		number(0): "0", number(999): "999", number(uint64(56477)): "56,477", number(-1234): "-1,234", number(1234567): "1,234,567",
-		span(0): "0 s", span(-time.Hour): "0 s", span(59 * time.Second): "59 s", span(250 * time.Second): "4 min 10 s", span(2 * time.Hour): "2 h", span(76 * time.Hour): "3 d 4 h",
-		hour(start, start.Add(time.Minute)): "02:13:00", hour(start, start.Add(24*time.Hour)): "2026-03-01 02:13:00", hour(time.Time{}, start): "never",
-		stamp(start): "2026-03-01 02:13:00 UTC", from(time.Time{}, start): "before nodewatch started", ago(start, start.Add(9*time.Second)): "02:13:00 (9 s ago)",
-		Printable("a\tb\nc\x00\u202e\xff"): "a b c???", plural(1, "a", "b"): "1 a", plural(0, "a", "b"): "0 b", speed(0): "speed unknown", speed(25000): "25 Gbit/s",
+		span(0): "0 s", span(-time.Hour): "0 s", span(59 * time.Second): "59 s", span(250 * time.Second): "4 min 10 s",
+		span(2 * time.Hour): "2 h", span(76 * time.Hour): "3 d 4 h",
+		hour(start, start.Add(time.Minute)): "02:13:00", hour(start, start.Add(24*time.Hour)): "2026-03-01 02:13:00",
+		hour(time.Time{}, start): "never",
+		stamp(start):             "2026-03-01 02:13:00 UTC", from(time.Time{}, start): "before nodewatch started",
+		ago(start, start.Add(9*time.Second)): "02:13:00 (9 s ago)",
+		Printable("a\tb\nc\x00\u202e\xff"):   "a b c???", plural(1, "a", "b"): "1 a", plural(0, "a", "b"): "0 b", speed(0): "speed unknown",
+		speed(25000): "25 Gbit/s",
 	} {
 		if got != want {
 			t.Errorf("got %q, want %q", got, want)
@@ -325,13 +344,17 @@ func FuzzText(f *testing.F) {
 	f.Add(evil, "x\x1b", 0)
 	f.Add(strings.Repeat("wide ", 100), "\u2028", 3)
 	f.Fuzz(func(t *testing.T, summary, subject string, width int) {
-		r := report.Report{Node: subject, Findings: []report.Finding{{Rule: "r", Subject: subject, Severity: report.Warning, Summary: summary}}}
+		r := report.Report{Node: subject, Findings: []report.Finding{{Rule: "r", Subject: subject, Severity: report.Warning,
+			Summary: summary}}}
 		wrapped, whole := Text(judge.View{Report: r}, Style{Width: width}), Text(judge.View{Report: r}, Style{})
 		if a, b := strings.Fields(wrapped), strings.Fields(whole); !cmp.Equal(a, b) {
 			t.Errorf("breaking lines changed the words: %s", cmp.Diff(b, a))
 		}
 		for _, text := range []string{wrapped, plugin(r)} {
-			if strings.ContainsFunc(strings.ReplaceAll(text, "\n", ""), func(c rune) bool { return c < ' ' || c == 0x7f || c == utf8.RuneError }) {
+			if strings.ContainsFunc(strings.ReplaceAll(text, "\n", ""), func(c rune) bool {
+				return c < ' ' || c == 0x7f ||
+					c == utf8.RuneError
+			}) {
 				t.Errorf("a control character in %q", text)
 			}
 		}
@@ -346,10 +369,12 @@ func TestReportersAreShown(t *testing.T) {
 	v := healthyView()
 	v.Deliveries.Value = []node.Delivery{
 		{Name: "hub", Backend: "native", State: node.DeliveryOK, Last: v.Now.Add(-3 * time.Second)},
-		{Name: "oncall", Backend: "alertmanager", State: node.DeliveryOpen, Since: v.Now.Add(-time.Hour), Error: "401 Unauthorized <b>", Waiting: 2, Unsaved: 1, Dropped: 5, PersistErr: "no space left"},
+		{Name: "oncall", Backend: "alertmanager", State: node.DeliveryOpen, Since: v.Now.Add(-time.Hour), Error: "401 Unauthorized <b>",
+			Waiting: 2, Unsaved: 1, Dropped: 5, PersistErr: "no space left"},
 	}
 	page := html(t, v, 0)
-	for _, w := range []string{"hub (native)", "delivered 3 s ago", "oncall (alertmanager)", "never delivered", "401 Unauthorized &lt;b&gt;", "2 transitions wait, 1 of them not on disk", "5 transitions are lost", "no space left"} {
+	for _, w := range []string{"hub (native)", "delivered 3 s ago", "oncall (alertmanager)", "never delivered",
+		"401 Unauthorized &lt;b&gt;", "2 transitions wait, 1 of them not on disk", "5 transitions are lost", "no space left"} {
 		if !strings.Contains(page, w) {
 			t.Errorf("there is no %q on the page", w)
 		}

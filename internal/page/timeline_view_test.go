@@ -20,11 +20,13 @@ func TestTheTimelineIsOfTheIncident(t *testing.T) {
 		Incident: &report.Incident{Begin: at(1000), End: at(2000)},
 		Transitions: []report.Transition{
 			move(100, "long-before", "clear", "warning"), move(200, "long-before", "warning", "clear"),
-			move(1000, "storm", "warning", "critical"), move(1100, "storm", "critical", "critical"), move(2000, "storm", "critical", "clear"),
+			move(1000, "storm", "warning", "critical"), move(1100, "storm", "critical", "critical"),
+			move(2000, "storm", "critical", "clear"),
 			move(1200, "note", "clear", "info"),
 			move(1300, "twice", "clear", "warning"), move(1400, "twice", "warning", "clear"), move(1500, "twice", "clear", "warning"),
 		},
-		Findings: []report.Finding{{Rule: "standing", Severity: report.Warning, LevelSince: at(-5000)}, {Rule: "after", Severity: report.Critical, LevelSince: at(3000)}},
+		Findings: []report.Finding{{Rule: "standing", Severity: report.Warning, LevelSince: at(-5000)},
+			{Rule: "after", Severity: report.Critical, LevelSince: at(3000)}},
 	}
 	var got []string
 	for _, row := range timelineOf(r).Rows {
@@ -47,7 +49,8 @@ func TestTheTimelineStaysInItsFrame(t *testing.T) {
 	for _, length := range []time.Duration{0, time.Second, 400 * 24 * time.Hour} {
 		for _, off := range []time.Duration{-500 * 24 * time.Hour, -time.Second, 0, time.Second, 500 * 24 * time.Hour} {
 			r := report.Report{At: start.Add(length), Incident: &report.Incident{Begin: start}, Transitions: []report.Transition{
-				{At: start.Add(off), Rule: "a", From: "clear", To: "critical"}, {At: start.Add(off + time.Minute), Rule: "a", From: "critical", To: "clear"},
+				{At: start.Add(off), Rule: "a", From: "clear", To: "critical"},
+				{At: start.Add(off + time.Minute), Rule: "a", From: "critical", To: "clear"},
 			}}
 			v := timelineOf(r)
 			if v == nil {

@@ -68,7 +68,8 @@ func verdictOn(r report.Report) verdict {
 	case found && worst.Severity == report.Warning && (worst.Component != selfComponent || len(dark) == 0):
 		return verdictOf(exitWarning, warn, worst, r)
 	case len(dark) > 0:
-		return verdict{Code: exitUnknown, Tone: unknown, Word: "UNKNOWN", Line: "cannot tell: " + strings.Join(dark, "; "), More: others(r, 0)}
+		return verdict{Code: exitUnknown, Tone: unknown, Word: "UNKNOWN", Line: "cannot tell: " + strings.Join(dark, "; "),
+			More: others(r, 0)}
 	}
 	line := "No known problems detected"
 	if slices.ContainsFunc(r.Findings, func(f report.Finding) bool { return f.Accepted != nil }) {

@@ -14,7 +14,8 @@ var start = nodetest.HypervisorStart
 
 // view returns a View of the node, with the given findings.
 func view(n *nodetest.Node, story story) judge.View {
-	return judge.View{Snapshot: n.Snapshot, Facts: facts.New(n.Snapshot, facts.Baselines{}), Report: story.report(n.Snapshot), Rules: all.Default()}
+	return judge.View{Snapshot: n.Snapshot, Facts: facts.New(n.Snapshot, facts.Baselines{}), Report: story.report(n.Snapshot),
+		Rules: all.Default()}
 }
 
 // charted returns a view with the history of the node's seconds.

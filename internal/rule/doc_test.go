@@ -14,7 +14,8 @@ import (
 
 func TestDescribe(t *testing.T) {
 	r, _ := testRule()
-	r.Title, r.About, r.Severity, r.Impact, r.Component = "a test", strings.Repeat("word ", 40), "warning", "operational: none", report.ComponentHost
+	r.Title, r.About, r.Severity, r.Impact, r.Component = "a test", strings.Repeat("word ", 40), "warning", "operational: none",
+		report.ComponentHost
 	r.Needs, r.Do = []string{"bond", "nic"}, []string{"Look at `this`."}
 	want := `t: a test
 
@@ -49,7 +50,8 @@ What to do
 // word.
 func TestDescribeFitsTheTerminal(t *testing.T) {
 	r, _ := testRule()
-	r.Title, r.About, r.Severity, r.Impact, r.Component = strings.Repeat("title ", 20), strings.Repeat("word ", 40), "warning", strings.Repeat("none ", 40), report.ComponentHost
+	r.Title, r.About, r.Severity, r.Impact, r.Component = strings.Repeat("title ", 20), strings.Repeat("word ", 40), "warning",
+		strings.Repeat("none ", 40), report.ComponentHost
 	r.Do = []string{strings.Repeat("look ", 40)}
 	for _, width := range []int{40, 80, 120} {
 		for line := range strings.Lines(Describe(r, width)) {

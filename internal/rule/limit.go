@@ -74,7 +74,8 @@ func CheckLimits(limits any) error {
 	for i := 0; v.IsValid() && i < v.NumField(); i++ {
 		f := v.Type().Field(i)
 		if !bounds.Within(v.Field(i), f.Tag) {
-			return fmt.Errorf("%s: %s is not allowed: must be %s", f.Tag.Get("json"), bounds.Text(v.Field(i)), bounds.Allowed(f.Type, f.Tag))
+			return fmt.Errorf("%s: %s is not allowed: must be %s", f.Tag.Get("json"), bounds.Text(v.Field(i)),
+				bounds.Allowed(f.Type, f.Tag))
 		}
 	}
 	return nil

@@ -74,7 +74,8 @@ func TestSetLimit(t *testing.T) {
 		if changed := *l != before; got != "" && changed {
 			t.Errorf("%s: %s: an error changed the thresholds to %+v", c.name, c.text, *l)
 		}
-		if got == "" && !strings.HasPrefix(Limits(r)[map[string]int{"window": 0, "share": 1, "count": 2, "strict": 3}[c.name]].Value, strings.TrimSuffix(spelledText(c.text), "0")) {
+		if got == "" && !strings.HasPrefix(Limits(r)[map[string]int{"window": 0, "share": 1, "count": 2, "strict": 3}[c.name]].Value,
+			strings.TrimSuffix(spelledText(c.text), "0")) {
 			t.Errorf("%s: %s: got %+v", c.name, c.text, *l)
 		}
 	}

@@ -15,7 +15,8 @@ func TestShorten(t *testing.T) {
 		{"with a clause", clause + "; " + strings.Repeat("more ", 20), clause + "…"},
 		{"with a sentence", clause + ". " + strings.Repeat("more ", 20), clause + "…"},
 		{"with words only", strings.Repeat("word ", 40), strings.TrimSuffix(strings.Repeat("word ", 27), " ") + "…"},
-		{"whose first clause is short", "eth0 is down; " + strings.Repeat("word ", 40), "eth0 is down; " + strings.TrimSuffix(strings.Repeat("word ", 25), " ") + "…"},
+		{"whose first clause is short", "eth0 is down; " + strings.Repeat("word ", 40),
+			"eth0 is down; " + strings.TrimSuffix(strings.Repeat("word ", 25), " ") + "…"},
 		{"without a blank", strings.Repeat("ä", 200), strings.Repeat("ä", MaxSummary-1) + "…"},
 	} {
 		got := Shorten(c.text)

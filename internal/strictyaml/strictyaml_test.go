@@ -31,7 +31,8 @@ func TestWhatIsRead(t *testing.T) {
 	if err := d.Report(); err != nil {
 		t.Fatal(err)
 	}
-	want := outer{Title: "x", Count: 4, Share: 0.5, On: true, List: []inner{{"a", 2 * time.Second}}, Map: map[string]string{"k": "v"}, Maybe: &inner{Name: "b"}}
+	want := outer{Title: "x", Count: 4, Share: 0.5, On: true, List: []inner{{"a", 2 * time.Second}}, Map: map[string]string{"k": "v"},
+		Maybe: &inner{Name: "b"}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
@@ -46,7 +47,8 @@ func TestMistakes(t *testing.T) {
 		{"count: 10", `f:1: count: "10" is not allowed: must be a whole number from 1 to 9`},
 		{"count: many\nshare: x", "f:1: count: \"many\" is not allowed: must be a whole number from 1 to 9\nf:2: share: \"x\" is not allowed: must be a number"},
 		{"on: perhaps", `f:1: on: "perhaps" is not allowed: must be true or false`},
-		{"list:\n  - name: c\n    wait: 2m", "f:2: list[0].name: \"c\" is not allowed: must be one of a, b\nf:3: list[0].wait: \"2m\" is not allowed: must be a duration from 1s to 1m"},
+		{"list:\n  - name: c\n    wait: 2m",
+			"f:2: list[0].name: \"c\" is not allowed: must be one of a, b\nf:3: list[0].wait: \"2m\" is not allowed: must be a duration from 1s to 1m"},
 		{"list: x", "f:1: list: must be a list"},
 		{"map: [x]", "f:1: map: must be a mapping of strings to strings"},
 		{"[x]", "f:1: must be a mapping of fields"},

@@ -124,7 +124,8 @@ func (t *Reader) Next() (node.Entry, error) {
 		if t.first != nil {
 			first = t.first
 		}
-		return node.Entry{}, &Mistake{first.Line, fmt.Errorf("not a tape entry, which is a line {\"at\": TIME, \"saw\": NAME, \"obs\": {…}}: %w", first.Err)}
+		return node.Entry{}, &Mistake{first.Line,
+			fmt.Errorf("not a tape entry, which is a line {\"at\": TIME, \"saw\": NAME, \"obs\": {…}}: %w", first.Err)}
 	}
 	return node.Entry{}, io.EOF
 }
@@ -166,7 +167,8 @@ func (t *Reader) checkTime(l line) error {
 	case year < 2000 || year > 2199:
 		return fmt.Errorf("the time %s is outside the years 2000 to 2199", l.At.Format(time.RFC3339))
 	case l.At.Before(t.last) && l.Saw != node.Name(node.Started{}):
-		return fmt.Errorf("the time %s is before that of the entry above, %s", l.At.Format(time.RFC3339Nano), t.last.Format(time.RFC3339Nano))
+		return fmt.Errorf("the time %s is before that of the entry above, %s", l.At.Format(time.RFC3339Nano),
+			t.last.Format(time.RFC3339Nano))
 	}
 	return nil
 }

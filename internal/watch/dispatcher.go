@@ -96,7 +96,8 @@ func fingerprint(r report.Report) string {
 		fmt.Fprintf(&b, "%s=%s ", c.Name, c.Status)
 	}
 	for _, f := range r.Findings {
-		fmt.Fprintf(&b, "%s %q %s %s %s %t %t %t;", f.Rule, f.Subject, f.Severity, f.Impact, f.State, f.Flapping, f.Accepted != nil, len(f.ExplainedBy) > 0)
+		fmt.Fprintf(&b, "%s %q %s %s %s %t %t %t;", f.Rule, f.Subject, f.Severity, f.Impact, f.State, f.Flapping, f.Accepted != nil,
+			len(f.ExplainedBy) > 0)
 	}
 	if n := len(r.Transitions); n > 0 {
 		fmt.Fprintf(&b, "#%d", r.Transitions[n-1].N)

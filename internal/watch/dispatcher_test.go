@@ -148,7 +148,8 @@ func TestAfterFailuresItIsTriedEverMoreSeldom(t *testing.T) {
 		if n < breakAfter+35 || n > breakAfter+60 {
 			t.Errorf("%d attempts in an hour", n)
 		}
-		if s := p.State()[0]; s.State != node.DeliveryOpen || s.Failed["transient"] != uint64(n) || s.Error != "no route" || !s.Last.IsZero() {
+		if s := p.State()[0]; s.State != node.DeliveryOpen || s.Failed["transient"] != uint64(n) || s.Error != "no route" ||
+			!s.Last.IsZero() {
 			t.Errorf("%+v", s)
 		}
 		b.do = nil
@@ -307,7 +308,8 @@ func TestTheGistIsWhatMustBeToldAtOnce(t *testing.T) {
 	base := func() report.Report {
 		return report.Report{
 			Components: []report.Component{{Name: "storage", Status: report.Operational}},
-			Findings:   []report.Finding{{Rule: "bond-lacp", Subject: "bond0", Severity: report.Warning, Impact: report.Operational, State: report.Seen}},
+			Findings: []report.Finding{{Rule: "bond-lacp", Subject: "bond0", Severity: report.Warning, Impact: report.Operational,
+				State: report.Seen}},
 		}
 	}
 	same := base()

@@ -32,9 +32,10 @@ func seenHost(t *testing.T, p Polling[host.State], d time.Duration) []node.SawHo
 
 func TestPollReadsAtOnceAndThenEachRound(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		seen := seenHost(t, Polling[host.State]{Every: 10 * time.Second, Deadline: time.Second, Read: func(context.Context) (host.State, error) {
-			return host.State{CPUs: 4}, nil
-		}}, 25*time.Second)
+		seen := seenHost(t, Polling[host.State]{Every: 10 * time.Second, Deadline: time.Second,
+			Read: func(context.Context) (host.State, error) {
+				return host.State{CPUs: 4}, nil
+			}}, 25*time.Second)
 		if len(seen) != 3 || seen[2].Value.CPUs != 4 || seen[2].Err != nil || seen[2].Every != 10*time.Second {
 			t.Errorf("got %+v, want three good readings", seen)
 		}
@@ -67,11 +68,12 @@ func TestPollLateReadIsSaidWaitedForAndUsed(t *testing.T) {
 		release := make(chan struct{})
 		began := time.Now()
 		time.AfterFunc(35*time.Second, func() { close(release) })
-		seen := seenHost(t, Polling[host.State]{Every: 10 * time.Second, Deadline: 2 * time.Second, Read: func(context.Context) (host.State, error) {
-			reads++
-			<-release
-			return host.State{CPUs: reads}, nil
-		}}, 36*time.Second)
+		seen := seenHost(t, Polling[host.State]{Every: 10 * time.Second, Deadline: 2 * time.Second,
+			Read: func(context.Context) (host.State, error) {
+				reads++
+				<-release
+				return host.State{CPUs: reads}, nil
+			}}, 36*time.Second)
 		if reads != 1 {
 			t.Errorf("got %d reads while one was under way, want 1", reads)
 		}
@@ -141,10 +143,11 @@ func TestPollWakesAtOnceButOnceASecond(t *testing.T) {
 				time.Sleep(100 * time.Millisecond)
 			}
 		}()
-		seenHost(t, Polling[host.State]{Every: time.Minute, Deadline: time.Second, Wake: wake, Read: func(context.Context) (host.State, error) {
-			at = append(at, time.Since(began))
-			return host.State{}, nil
-		}}, 30*time.Second)
+		seenHost(t, Polling[host.State]{Every: time.Minute, Deadline: time.Second, Wake: wake,
+			Read: func(context.Context) (host.State, error) {
+				at = append(at, time.Since(began))
+				return host.State{}, nil
+			}}, 30*time.Second)
 		want := []time.Duration{0, 10 * time.Second, 11 * time.Second, 12 * time.Second}
 		if fmt.Sprint(at) != fmt.Sprint(want) {
 			t.Errorf("got reads at %v, want %v", at, want)
@@ -161,10 +164,11 @@ func TestPollLooksAgainOnceWhatWokeItHasSettled(t *testing.T) {
 			time.Sleep(10 * time.Second)
 			wake <- struct{}{}
 		}()
-		seenHost(t, Polling[host.State]{Every: 30 * time.Second, Settle: 8 * time.Second, Deadline: time.Second, Wake: wake, Read: func(context.Context) (host.State, error) {
-			at = append(at, time.Since(began))
-			return host.State{}, nil
-		}}, time.Minute)
+		seenHost(t, Polling[host.State]{Every: 30 * time.Second, Settle: 8 * time.Second, Deadline: time.Second, Wake: wake,
+			Read: func(context.Context) (host.State, error) {
+				at = append(at, time.Since(began))
+				return host.State{}, nil
+			}}, time.Minute)
 		want := []time.Duration{0, 10 * time.Second, 18 * time.Second, 48 * time.Second}
 		if fmt.Sprint(at) != fmt.Sprint(want) {
 			t.Errorf("got reads at %v, want %v", at, want)

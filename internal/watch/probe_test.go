@@ -148,7 +148,8 @@ func TestProbeThatStartsSlowlyIsWaitedFor(t *testing.T) {
 	late, cancel := context.WithCancel(t.Context())
 	cancel()
 	for range 2 {
-		if err := p.Ask(late, "echo", nil, nil); !errors.Is(err, context.Canceled) || errors.Is(err, ErrNoProbe) || !errors.Is(err, ErrNotRunning) {
+		if err := p.Ask(late, "echo", nil, nil); !errors.Is(err, context.Canceled) || errors.Is(err, ErrNoProbe) ||
+			!errors.Is(err, ErrNotRunning) {
 			t.Errorf("got %v, want the context's error", err)
 		}
 	}

@@ -28,7 +28,7 @@ type Polling[T any] struct {
 	Every    time.Duration
 	Deadline time.Duration   // a read that takes longer is late: the source is stalled until it returns
 	Wake     <-chan struct{} // triggers a read when it receives, at most once a second; may be nil
-	Settle   time.Duration   // delay of another read after one that Wake triggered, because some consequences of a change send no event; 0 means Every
+	Settle   time.Duration   // delay of a second read after one that Wake triggered, as some changes send no event; 0 means Every
 	Read     func(context.Context) (T, error)
 	More     func(T) bool // whether to read again at once after this value, because more data is available; may be nil
 	As       func(node.Reading[T]) node.Observation

@@ -60,8 +60,10 @@ type worker struct {
 }
 
 func newWorker(d Delivery, c clock) *worker {
-	x := &worker{Delivery: d, clock: c, wake: make(chan struct{}, 1), persist: make(chan struct{}, 1), done: make(chan struct{}), persisted: make(chan struct{})}
-	x.account = node.Delivery{Name: d.Name, Backend: d.Backend, State: node.DeliveryStarting, Since: c.now(), Failed: map[string]uint64{}, Deadline: d.Deadline}
+	x := &worker{Delivery: d, clock: c, wake: make(chan struct{}, 1), persist: make(chan struct{}, 1), done: make(chan struct{}),
+		persisted: make(chan struct{})}
+	x.account = node.Delivery{Name: d.Name, Backend: d.Backend, State: node.DeliveryStarting, Since: c.now(), Failed: map[string]uint64{},
+		Deadline: d.Deadline}
 	return x
 }
 
@@ -258,7 +260,8 @@ func (d *worker) state() node.Delivery {
 	}
 	a.Waiting, a.Unsaved, a.Dropped = q.Waiting, q.Unsaved, q.Dropped
 	if late := d.began.Add(d.Deadline + 5*time.Second); !d.began.IsZero() && d.clock.now().After(late) {
-		a.State, a.Since, a.Error = node.DeliveryStalled, late, fmt.Sprintf("an attempt has not returned since %s", d.began.Format(time.TimeOnly))
+		a.State, a.Since, a.Error = node.DeliveryStalled, late, fmt.Sprintf("an attempt has not returned since %s",
+			d.began.Format(time.TimeOnly))
 	}
 	return a
 }

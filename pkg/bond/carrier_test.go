@@ -49,7 +49,8 @@ func TestCarriers(t *testing.T) {
 
 func TestCarriersBehindOpenVSwitch(t *testing.T) {
 	host := linksOf([][]byte{
-		message(30, "ovs-system", kind(kindOVS)), message(31, "ens1", master(30)), message(32, "ens2", master(30)), message(36, "ens3", master(30)),
+		message(30, "ovs-system", kind(kindOVS)), message(31, "ens1", master(30)), message(32, "ens2", master(30)),
+		message(36, "ens3", master(30)),
 		message(33, "br-storage", kind(kindOVS)), message(35, "br-mon", kind(kindOVS)),
 	}, [][]byte{address(33, "192.0.2.33/24"), address(33, "192.0.2.36/24"), address(35, "192.0.2.36/24")}, nil)
 	ovs := []Bond{{Name: "bond-ovs", Kind: OVS, Ports: []string{"br-mon", "br-storage"}, Slaves: []Slave{{Index: 31}, {Index: 32}}}}

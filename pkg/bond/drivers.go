@@ -29,9 +29,12 @@ var overload = map[string]counters{
 	"e1000e": {source: "ethernet/intel/e1000e/ethtool.c", names: append(slices.Clone(intelNames), "alloc_rx_buff_failed")},
 	// igb and igc report a missed frame to the kernel as rx_missed_errors and also as
 	// rx_fifo_errors, which is why Rates.Overload does not add these up.
-	"igb":     {source: "ethernet/intel/igb/igb_ethtool.c", names: append(slices.Clone(intelNames), "rx_queue_drops", "rx_queue_alloc_failed")},
-	"igc":     {source: "ethernet/intel/igc/igc_ethtool.c", names: append(slices.Clone(intelNames), "rx_queue_drops", "rx_queue_alloc_failed")},
-	"ixgbe":   {source: "ethernet/intel/ixgbe/ixgbe_ethtool.c", names: append(slices.Clone(intelNames), "rx_no_dma_resources", "alloc_rx_page_failed", "alloc_rx_buff_failed")},
+	"igb": {source: "ethernet/intel/igb/igb_ethtool.c", names: append(slices.Clone(intelNames), "rx_queue_drops",
+		"rx_queue_alloc_failed")},
+	"igc": {source: "ethernet/intel/igc/igc_ethtool.c", names: append(slices.Clone(intelNames), "rx_queue_drops",
+		"rx_queue_alloc_failed")},
+	"ixgbe": {source: "ethernet/intel/ixgbe/ixgbe_ethtool.c", names: append(slices.Clone(intelNames), "rx_no_dma_resources",
+		"alloc_rx_page_failed", "alloc_rx_buff_failed")},
 	"ixgbevf": {source: "ethernet/intel/ixgbevf/ethtool.c", names: []string{"alloc_rx_page_failed", "alloc_rx_buff_failed"}},
 	// Without rx_missed_errors, added in 6.1, rx_dropped counts frames for which the host
 	// had no descriptor (GLV_RDPC, in i40e_main.c); with it, rx_dropped counts frames
@@ -98,7 +101,8 @@ var overload = map[string]counters{
 	"cxgb4": {source: "ethernet/chelsio/cxgb4/cxgb4_ethtool.c", names: []string{
 		"rx_bg*_frames_dropped", "rx_bg*_frames_trunc", "rx_pause_frames", "tx_pause_frames",
 	}},
-	"nfp":        {source: "ethernet/netronome/nfp/nfp_net_ethtool.c", names: []string{"dev_rx_discards", "rx_discards", "rx_replace_buf_alloc_fail"}},
+	"nfp": {source: "ethernet/netronome/nfp/nfp_net_ethtool.c",
+		names: []string{"dev_rx_discards", "rx_discards", "rx_replace_buf_alloc_fail"}},
 	"atlantic":   {source: "ethernet/aquantia/atlantic/aq_ethtool.c", names: []string{"InDroppedDma", "AllocFails", "SkbAllocFails"}},
 	"r8169":      {source: "ethernet/realtek/r8169_main.c", names: []string{"rx_missed"}},
 	"virtio_net": {source: "virtio_net.c", names: []string{"rx_drops", "rx_queue_drops"}},
@@ -169,7 +173,8 @@ func sums(all map[string]uint64, wanted func(name string) bool) map[string]uint6
 const maxUnlisted = 16
 
 // The words in the names of drivers' counters of dropped frames.
-var dropWords = [...]string{"drop", "discard", "miss", "no_buf", "nobuf", "no_desc", "nodesc", "overflow", "overrun", "over_err", "fifo_err", "alloc_fail", "oob", "out_of"}
+var dropWords = [...]string{"drop", "discard", "miss", "no_buf", "nobuf", "no_desc", "nodesc", "overflow", "overrun", "over_err",
+	"fifo_err", "alloc_fail", "oob", "out_of"}
 
 // unlistedOf selects the statistics of an unknown driver whose names suggest frames
 // dropped on receive. The result is empty for a known driver.
@@ -182,7 +187,10 @@ func unlistedOf(driver string, all map[string]uint64) map[string]uint64 {
 		return !strings.HasPrefix(name, "tx") && !strings.Contains(name, "_tx") && !Pause(name) &&
 			slices.ContainsFunc(dropWords[:], func(word string) bool { return strings.Contains(name, word) })
 	})
-	names := slices.SortedFunc(maps.Keys(found), func(a, b string) int { return cmp.Or(cmp.Compare(found[b], found[a]), cmp.Compare(a, b)) })
+	names := slices.SortedFunc(maps.Keys(found), func(a, b string) int {
+		return cmp.Or(cmp.Compare(found[b], found[a]),
+			cmp.Compare(a, b))
+	})
 	for _, name := range names[min(len(names), maxUnlisted):] {
 		delete(found, name)
 	}
@@ -198,7 +206,8 @@ func unlistedOf(driver string, all map[string]uint64) map[string]uint64 {
 func ringless(name string) (string, bool) {
 	for _, form := range [...]struct{ before, after, kept string }{
 		{"[", "]: ", ""}, {"rxq", ": ", ""}, {"", ": ", ""}, {"queue_", "_rx_", "rx_"}, {"Queue[", "] ", ""},
-		{"rx_queue_", "_", "rx_queue_"}, {"rx", "_", "rx_"}, {"rx-", ".", "rx_"}, {"rx_q-", "_", "rx_"}, {"rxq", "_", "rxq_"}, {"rx_", "_", "rx_"},
+		{"rx_queue_", "_", "rx_queue_"}, {"rx", "_", "rx_"}, {"rx-", ".", "rx_"}, {"rx_q-", "_", "rx_"}, {"rxq", "_", "rxq_"},
+		{"rx_", "_", "rx_"},
 	} {
 		rest, ok := strings.CutPrefix(name, form.before)
 		if form.before == "Queue[" && !ok && strings.HasPrefix(name, "TC") {

@@ -20,7 +20,8 @@ func TestDropsOf(t *testing.T) {
 	}{
 		{
 			"ixgbe", "ixgbe",
-			map[string]uint64{"rx_missed_errors": 7, "rx_no_dma_resources": 8, "alloc_rx_page_failed": 9, "rx_flow_control_xoff": 4, "tx_timeout_count": 5, "rx_queue_0_packets": 6, "rx_crc_errors": 3},
+			map[string]uint64{"rx_missed_errors": 7, "rx_no_dma_resources": 8, "alloc_rx_page_failed": 9, "rx_flow_control_xoff": 4,
+				"tx_timeout_count": 5, "rx_queue_0_packets": 6, "rx_crc_errors": 3},
 			map[string]uint64{"rx_missed_errors": 7, "rx_no_dma_resources": 8, "alloc_rx_page_failed": 9, "rx_flow_control_xoff": 4},
 		},
 		{
@@ -45,17 +46,21 @@ func TestDropsOf(t *testing.T) {
 		},
 		{
 			"ice", "ice",
-			map[string]uint64{"rx_dropped": 1, "rx_dropped.nic": 2, "link_xon_rx.nic": 3, "rx_crc_errors.nic": 4, "tx_dropped_link_down.nic": 5},
+			map[string]uint64{"rx_dropped": 1, "rx_dropped.nic": 2, "link_xon_rx.nic": 3, "rx_crc_errors.nic": 4,
+				"tx_dropped_link_down.nic": 5},
 			map[string]uint64{"rx_dropped": 1, "rx_dropped.nic": 2, "link_xon_rx.nic": 3},
 		},
 		{
 			"mlx5", "mlx5_core",
-			map[string]uint64{"rx_out_of_buffer": 1, "rx_discards_phy": 2, "rx_prio3_discards": 3, "rx_prio10_buf_discard": 4, "rx_prio3_bytes": 5, "rx3_packets": 6, "rx_crc_errors_phy": 7, "rx_pause_ctrl_phy": 8, "rx_priox_discards": 9},
-			map[string]uint64{"rx_out_of_buffer": 1, "rx_discards_phy": 2, "rx_prio3_discards": 3, "rx_prio10_buf_discard": 4, "rx_pause_ctrl_phy": 8},
+			map[string]uint64{"rx_out_of_buffer": 1, "rx_discards_phy": 2, "rx_prio3_discards": 3, "rx_prio10_buf_discard": 4,
+				"rx_prio3_bytes": 5, "rx3_packets": 6, "rx_crc_errors_phy": 7, "rx_pause_ctrl_phy": 8, "rx_priox_discards": 9},
+			map[string]uint64{"rx_out_of_buffer": 1, "rx_discards_phy": 2, "rx_prio3_discards": 3, "rx_prio10_buf_discard": 4,
+				"rx_pause_ctrl_phy": 8},
 		},
 		{
 			"bnxt, by ring", "bnxt_en",
-			map[string]uint64{"[0]: rx_discards": 5, "[1]: rx_discards": 6, "[12]: rx_discards": 7, "[0]: rx_ucast_packets": 9, "rx_total_ring_discards": 18, "rx_discard_packets_cos7": 3, "[x]: rx_discards": 100},
+			map[string]uint64{"[0]: rx_discards": 5, "[1]: rx_discards": 6, "[12]: rx_discards": 7, "[0]: rx_ucast_packets": 9,
+				"rx_total_ring_discards": 18, "rx_discard_packets_cos7": 3, "[x]: rx_discards": 100},
 			map[string]uint64{"rx_discards": 18, "rx_total_ring_discards": 18, "rx_discard_packets_cos7": 3},
 		},
 		{
@@ -65,12 +70,14 @@ func TestDropsOf(t *testing.T) {
 		},
 		{
 			"virtio_net since 6.10, which gives a sum", "virtio_net",
-			map[string]uint64{"rx_drops": 100, "rx0_drops": 1, "rx1_drops": 2, "rx2_drops": 4, "rx3_drops": 8, "rx4_drops": 16, "rx0_xdp_drops": 9, "rx_xdp_drops": 9},
+			map[string]uint64{"rx_drops": 100, "rx0_drops": 1, "rx1_drops": 2, "rx2_drops": 4, "rx3_drops": 8, "rx4_drops": 16,
+				"rx0_xdp_drops": 9, "rx_xdp_drops": 9},
 			map[string]uint64{"rx_drops": 100},
 		},
 		{
 			"be2net, by ring", "be2net",
-			map[string]uint64{"rx_drops_no_pbuf": 1, "rxpp_fifo_overflow_drop": 2, "rxq0: rx_pkts": 9, "rxq0: rx_drops_no_skbs": 3, "rxq0: rx_drops_no_frags": 4, "rxq1: rx_drops_no_frags": 5, "txq0: tx_stops": 9, "rx_drops_mtu": 9},
+			map[string]uint64{"rx_drops_no_pbuf": 1, "rxpp_fifo_overflow_drop": 2, "rxq0: rx_pkts": 9, "rxq0: rx_drops_no_skbs": 3,
+				"rxq0: rx_drops_no_frags": 4, "rxq1: rx_drops_no_frags": 5, "txq0: tx_stops": 9, "rx_drops_mtu": 9},
 			map[string]uint64{"rx_drops_no_pbuf": 1, "rxpp_fifo_overflow_drop": 2, "rx_drops_no_skbs": 3, "rx_drops_no_frags": 9},
 		},
 		{
@@ -81,21 +88,25 @@ func TestDropsOf(t *testing.T) {
 		{"enic", "enic", map[string]uint64{"rx_no_bufs": 1, "rx_drop": 9, "tx_drops": 9}, map[string]uint64{"rx_no_bufs": 1}},
 		{
 			"ena, by queue", "ena",
-			map[string]uint64{"rx_drops": 1, "queue_0_rx_page_alloc_fail": 2, "queue_1_rx_page_alloc_fail": 3, "queue_1_rx_bad_req_id": 9, "queue_1_tx_doorbells": 9},
+			map[string]uint64{"rx_drops": 1, "queue_0_rx_page_alloc_fail": 2, "queue_1_rx_page_alloc_fail": 3, "queue_1_rx_bad_req_id": 9,
+				"queue_1_tx_doorbells": 9},
 			map[string]uint64{"rx_drops": 1, "rx_page_alloc_fail": 5},
 		},
 		{"iavf", "iavf", map[string]uint64{"rx_discards": 1, "tx_discards": 9}, map[string]uint64{"rx_discards": 1}},
 		{
 			"vmxnet3, with blanks before", "vmxnet3",
-			map[string]uint64{"  pkts rx OOB": 1, "  drv dropped rx total": 2, "     rx buf alloc fail": 3, "  drv dropped tx total": 9, "Rx Queue#": 9},
+			map[string]uint64{"  pkts rx OOB": 1, "  drv dropped rx total": 2, "     rx buf alloc fail": 3, "  drv dropped tx total": 9,
+				"Rx Queue#": 9},
 			map[string]uint64{"pkts rx OOB": 1, "drv dropped rx total": 2, "rx buf alloc fail": 3},
 		},
 		{
 			"cxgb4, with blanks behind", "cxgb4",
-			map[string]uint64{"rx_bg0_frames_dropped  ": 1, "rx_bg3_frames_trunc    ": 2, "rx_pause_frames        ": 3, "rx_frames_too_long     ": 9},
+			map[string]uint64{"rx_bg0_frames_dropped  ": 1, "rx_bg3_frames_trunc    ": 2, "rx_pause_frames        ": 3,
+				"rx_frames_too_long     ": 9},
 			map[string]uint64{"rx_bg0_frames_dropped": 1, "rx_bg3_frames_trunc": 2, "rx_pause_frames": 3},
 		},
-		{"nfp", "nfp", map[string]uint64{"dev_rx_discards": 1, "rx_replace_buf_alloc_fail": 2, "rvec_0_rx_pkts": 9}, map[string]uint64{"dev_rx_discards": 1, "rx_replace_buf_alloc_fail": 2}},
+		{"nfp", "nfp", map[string]uint64{"dev_rx_discards": 1, "rx_replace_buf_alloc_fail": 2, "rvec_0_rx_pkts": 9},
+			map[string]uint64{"dev_rx_discards": 1, "rx_replace_buf_alloc_fail": 2}},
 		{
 			"atlantic, by queue", "atlantic",
 			map[string]uint64{"InDroppedDma": 1, "Queue[0] AllocFails": 2, "Queue[1] AllocFails": 3, "Queue[1] InErrors": 9},
@@ -111,16 +122,22 @@ func TestDropsOf(t *testing.T) {
 			map[string]uint64{"rx_missed_errors": 1, "rx_queue_0_drops": 2, "rx_queue_1_drops": 3, "rx_queue_1_csum_err": 9},
 			map[string]uint64{"rx_missed_errors": 1, "rx_queue_drops": 5},
 		},
-		{"igc", "igc", map[string]uint64{"rx_missed_errors": 1, "rx_no_buffer_count": 2}, map[string]uint64{"rx_missed_errors": 1, "rx_no_buffer_count": 2}},
-		{"bnx2", "bnx2", map[string]uint64{"rx_fw_discards": 1, "rx_ftq_discards": 2, "rx_filtered_packets": 9}, map[string]uint64{"rx_fw_discards": 1, "rx_ftq_discards": 2}},
+		{"igc", "igc", map[string]uint64{"rx_missed_errors": 1, "rx_no_buffer_count": 2},
+			map[string]uint64{"rx_missed_errors": 1, "rx_no_buffer_count": 2}},
+		{"bnx2", "bnx2", map[string]uint64{"rx_fw_discards": 1, "rx_ftq_discards": 2, "rx_filtered_packets": 9},
+			map[string]uint64{"rx_fw_discards": 1, "rx_ftq_discards": 2}},
 		{
 			"bnx2x, by ring and whole", "bnx2x",
-			map[string]uint64{"[0]: rx_discards": 1, "[1]: rx_discards": 2, "rx_discards": 3, "rx_brb_discard": 4, "rx_filtered_packets": 9},
+			map[string]uint64{"[0]: rx_discards": 1, "[1]: rx_discards": 2, "rx_discards": 3, "rx_brb_discard": 4,
+				"rx_filtered_packets": 9},
 			map[string]uint64{"rx_discards": 3, "rx_brb_discard": 4},
 		},
-		{"qede, by queue", "qede", map[string]uint64{"0: rx_alloc_errors": 1, "3: rx_alloc_errors": 2, "no_buff_discards": 3, "0: rx_hw_errors": 9}, map[string]uint64{"rx_alloc_errors": 3, "no_buff_discards": 3}},
-		{"tg3", "tg3", map[string]uint64{"rx_discards": 1, "tx_xoff_sent": 2, "tx_discards": 9}, map[string]uint64{"rx_discards": 1, "tx_xoff_sent": 2}},
-		{"mlx4", "mlx4_core", map[string]uint64{"rx_dropped": 1, "rx0_dropped": 1, "rx_over_errors": 2, "tx_dropped": 9}, map[string]uint64{"rx_dropped": 1, "rx_over_errors": 2}},
+		{"qede, by queue", "qede", map[string]uint64{"0: rx_alloc_errors": 1, "3: rx_alloc_errors": 2, "no_buff_discards": 3,
+			"0: rx_hw_errors": 9}, map[string]uint64{"rx_alloc_errors": 3, "no_buff_discards": 3}},
+		{"tg3", "tg3", map[string]uint64{"rx_discards": 1, "tx_xoff_sent": 2, "tx_discards": 9},
+			map[string]uint64{"rx_discards": 1, "tx_xoff_sent": 2}},
+		{"mlx4", "mlx4_core", map[string]uint64{"rx_dropped": 1, "rx0_dropped": 1, "rx_over_errors": 2, "tx_dropped": 9},
+			map[string]uint64{"rx_dropped": 1, "rx_over_errors": 2}},
 		{"r8169", "r8169", map[string]uint64{"rx_missed": 1, "rx_errors": 9}, map[string]uint64{"rx_missed": 1}},
 		{
 			"sfc_falcon, whose module is named with a hyphen", "sfc_falcon",
@@ -149,7 +166,8 @@ func TestDropsOf(t *testing.T) {
 		},
 		{
 			"ena with overruns and a counter of its own", "ena",
-			map[string]uint64{"rx_drops": 1, "rx_overruns": 2, "queue_7_rx_skb_alloc_fail": 3, "queue_7_rx_empty_rx_ring": 9, "bw_in_allowance_exceeded": 9},
+			map[string]uint64{"rx_drops": 1, "rx_overruns": 2, "queue_7_rx_skb_alloc_fail": 3, "queue_7_rx_empty_rx_ring": 9,
+				"bw_in_allowance_exceeded": 9},
 			map[string]uint64{"rx_drops": 1, "rx_overruns": 2, "rx_skb_alloc_fail": 3},
 		},
 		{"nothing of note", "ice", map[string]uint64{"rx_bytes": 1}, map[string]uint64{}},
@@ -166,7 +184,8 @@ func TestDropsOf(t *testing.T) {
 // TestUnlistedOf: for an unknown driver, the largest counters that may be drops on
 // receive are reported, and those of rings are added up.
 func TestUnlistedOf(t *testing.T) {
-	all := map[string]uint64{"rx_no_rx_buf_drop": 3, "tx_dropped": 9, "rx_pause_discards": 9, "[0]: rx_overruns": 1, "[1]: rx_overruns": 2, "rx_bytes": 9, "mac_tx_discards": 9, "RxMissed": 0}
+	all := map[string]uint64{"rx_no_rx_buf_drop": 3, "tx_dropped": 9, "rx_pause_discards": 9, "[0]: rx_overruns": 1, "[1]: rx_overruns": 2,
+		"rx_bytes": 9, "mac_tx_discards": 9, "RxMissed": 0}
 	want := map[string]uint64{"rx_no_rx_buf_drop": 3, "rx_overruns": 3, "RxMissed": 0}
 	if diff := cmp.Diff(want, unlistedOf("hns3", all)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
@@ -177,7 +196,8 @@ func TestUnlistedOf(t *testing.T) {
 			rings[fmt.Sprintf(name, i)] = 1
 		}
 	}
-	if diff := cmp.Diff(map[string]uint64{"rx_dropped": 64, "rx_alloc_fail": 64, "rxq_drop": 64, "rx_no_buf": 64}, unlistedOf("ionic", rings)); diff != "" {
+	if diff := cmp.Diff(map[string]uint64{"rx_dropped": 64, "rx_alloc_fail": 64, "rxq_drop": 64, "rx_no_buf": 64},
+		unlistedOf("ionic", rings)); diff != "" {
 		t.Errorf("by ring (-want +got):\n%s", diff)
 	}
 	if got := unlistedOf("ice", all); got != nil {
@@ -228,10 +248,12 @@ func TestDropsOfRecordedNames(t *testing.T) {
 		{"virtio_net-5.10", "virtio_net", map[string]uint64{"rx_queue_drops": 0}},
 		{"virtio_net-6.1", "virtio_net", map[string]uint64{"rx_queue_drops": 0}},
 		{"virtio_net-7.2", "virtio_net", map[string]uint64{"rx_drops": 0}},
-		{"be2net", "be2net", map[string]uint64{"rx_drops_no_pbuf": 0, "rx_input_fifo_overflow_drop": 0, "rxpp_fifo_overflow_drop": 0, "rx_drops_no_skbs": 0, "rx_drops_no_frags": 3885606854}},
+		{"be2net", "be2net", map[string]uint64{"rx_drops_no_pbuf": 0, "rx_input_fifo_overflow_drop": 0, "rxpp_fifo_overflow_drop": 0,
+			"rx_drops_no_skbs": 0, "rx_drops_no_frags": 3885606854}},
 		{"ena", "ena", map[string]uint64{"rx_drops": 77, "rx_page_alloc_fail": 0, "rx_skb_alloc_fail": 0}},
 		{"i40e-2.3.2-k", "i40e", map[string]uint64{
-			"rx_dropped": 179160, "port.rx_dropped": 0, "veb.rx_discards": 0, "rx_alloc_fail": 0, "rx_pg_alloc_fail": 0, "port.link_xoff_rx": 0, "port.link_xoff_tx": 0,
+			"rx_dropped": 179160, "port.rx_dropped": 0, "veb.rx_discards": 0, "rx_alloc_fail": 0, "rx_pg_alloc_fail": 0,
+			"port.link_xoff_rx": 0, "port.link_xoff_tx": 0,
 		}},
 		{"iavf", "iavf", map[string]uint64{"rx_discards": 0}},
 		{"vmxnet3", "vmxnet3", map[string]uint64{"pkts rx OOB": 0, "drv dropped rx total": 0, "rx buf alloc fail": 0}},

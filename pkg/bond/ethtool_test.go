@@ -18,7 +18,8 @@ func TestRepeatedNamesAreAddedUp(t *testing.T) {
 		name  string
 		value uint64
 	}{
-		{"Rx Queue#", 0}, {"  pkts rx OOB", 3}, {"     rx buf alloc fail", 1}, {"Rx Queue#", 1}, {"  pkts rx OOB", 4}, {"     rx buf alloc fail", 0},
+		{"Rx Queue#", 0}, {"  pkts rx OOB", 3}, {"     rx buf alloc fail", 1}, {"Rx Queue#", 1}, {"  pkts rx OOB", 4},
+		{"     rx buf alloc fail", 0},
 		{"", 9}, {strings.Repeat("n", nameLength), 5},
 	}
 	var names, values []byte

@@ -308,7 +308,8 @@ func bits(bytes uint64) uint64 { return min(bytes, math.MaxInt64/8) * 8 }
 // where kernels report a police action that was set without "action"
 // (include/uapi/linux/pkt_cls.h).
 var filterActions = map[string]struct{ list, police uint16 }{
-	"u32": {7, 6}, "matchall": {2, 0}, "flower": {3, 0}, "basic": {3, 4}, "fw": {4, 2}, "bpf": {1, 2}, "cgroup": {1, 2}, "flow": {9, 10}, "route": {6, 5},
+	"u32": {7, 6}, "matchall": {2, 0}, "flower": {3, 0}, "basic": {3, 4}, "fw": {4, 2}, "bpf": {1, 2}, "cgroup": {1, 2}, "flow": {9, 10},
+	"route": {6, 5},
 }
 
 // actions returns the rates in bit/s to which a filter's police actions limit frames,

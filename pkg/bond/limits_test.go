@@ -64,7 +64,8 @@ func TestRatesOfDisciplinesAndClasses(t *testing.T) {
 	large := slices.Clone(tbf)
 	binary.NativeEndian.PutUint32(large[8:], math.MaxUint32)
 	netem := tcMessage("netem")
-	netem = append(netem[:len(netem)-4], nl.NewRtAttr(nl.TCA_OPTIONS, append(make([]byte, nl.SizeofTcNetemQopt), nl.NewRtAttr(nl.TCA_NETEM_RATE, numbers(gbit, 0, 0, 0)).Serialize()...)).Serialize()...)
+	netem = append(netem[:len(netem)-4], nl.NewRtAttr(nl.TCA_OPTIONS,
+		append(make([]byte, nl.SizeofTcNetemQopt), nl.NewRtAttr(nl.TCA_NETEM_RATE, numbers(gbit, 0, 0, 0)).Serialize()...)).Serialize()...)
 	for _, c := range []struct {
 		what    string
 		message []byte
@@ -124,7 +125,8 @@ func TestActionsOfFilters(t *testing.T) {
 // no rate exceeds the numbers that JSON can represent.
 func FuzzLimits(f *testing.F) {
 	f.Add(tcMessage("tbf", nl.NewRtAttr(nl.TCA_TBF_PARMS, make([]byte, nl.SizeofTcTbfQopt))))
-	f.Add(tcMessage("htb", nl.NewRtAttr(nl.TCA_HTB_PARMS, make([]byte, nl.SizeofTcHtbCopt)), nl.NewRtAttr(nl.TCA_HTB_CEIL64, []byte("12345678"))))
+	f.Add(tcMessage("htb", nl.NewRtAttr(nl.TCA_HTB_PARMS, make([]byte, nl.SizeofTcHtbCopt)),
+		nl.NewRtAttr(nl.TCA_HTB_CEIL64, []byte("12345678"))))
 	f.Add(tcMessage("u32", nested(nl.TCA_U32_POLICE, policeOptions(1000, 2))))
 	f.Add(tcMessage("matchall", nested(2, action("mirred", nl.NewRtAttr(2, numbers(0, 0, 0, 0, 0, 1, 42))))))
 	f.Fuzz(func(t *testing.T, m []byte) {

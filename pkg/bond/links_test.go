@@ -84,19 +84,23 @@ func TestLinksSeenOnce(t *testing.T) {
 	}{
 		{
 			name: "a VLAN as slave is no upper",
-			links: [][]byte{message(1, "eth0"), message(2, "eth0.5", lower(1), master(3), attr(unix.IFLA_LINKINFO, nil, attr(nl.IFLA_INFO_KIND, nl.ZeroTerminated(kindVLAN)),
-				attr(nl.IFLA_INFO_SLAVE_KIND, nl.ZeroTerminated(kindBond)))), message(3, "bond0", kind(kindBond))},
+			links: [][]byte{message(1, "eth0"), message(2, "eth0.5", lower(1), master(3),
+				attr(unix.IFLA_LINKINFO, nil, attr(nl.IFLA_INFO_KIND, nl.ZeroTerminated(kindVLAN)),
+					attr(nl.IFLA_INFO_SLAVE_KIND, nl.ZeroTerminated(kindBond)))), message(3, "bond0", kind(kindBond))},
 			bonds: []string{"bond0"}, nics: []string{"eth0"}, indexes: []int{1, 2},
 		},
 		{
-			name:  "a slave is no NIC, whatever its kind",
-			links: [][]byte{message(1, "eth0", enslaved(3)...), message(2, "ib0", append(enslaved(3), kind("ipoib"))...), message(3, "bond0", kind(kindBond))},
+			name: "a slave is no NIC, whatever its kind",
+			links: [][]byte{message(1, "eth0", enslaved(3)...), message(2, "ib0", append(enslaved(3), kind("ipoib"))...),
+				message(3, "bond0", kind(kindBond))},
 			bonds: []string{"bond0"}, indexes: []int{1, 2},
 		},
 		{
 			name: "a VLAN on a slave, under two bridges' worth of stacking",
-			links: [][]byte{message(1, "eth0", enslaved(3)...), message(2, "eth0.7", vlan(7), lower(1), master(4)), message(3, "bond0", kind(kindBond)),
-				message(4, "br0", kind(kindBridge)), message(5, "br0.8", vlan(8), lower(4), master(6)), message(6, "br1", kind(kindBridge))},
+			links: [][]byte{message(1, "eth0", enslaved(3)...), message(2, "eth0.7", vlan(7), lower(1), master(4)),
+				message(3, "bond0", kind(kindBond)),
+				message(4, "br0", kind(kindBridge)), message(5, "br0.8", vlan(8), lower(4), master(6)),
+				message(6, "br1", kind(kindBridge))},
 			bonds: []string{"bond0"}, uppers: []string{"br0", "br0.8", "br1", "eth0.7"}, indexes: []int{1},
 		},
 		{
@@ -105,9 +109,10 @@ func TestLinksSeenOnce(t *testing.T) {
 			nics:  []string{"eth0"}, indexes: []int{1},
 		},
 		{
-			name:  "the bridge's own words about its ports",
-			links: [][]byte{message(1, "eth0"), family(unix.AF_BRIDGE, message(1, "eth0", enslaved(2)...)), family(unix.AF_BRIDGE, message(3, "eth1"))},
-			nics:  []string{"eth0"}, indexes: []int{1},
+			name: "the bridge's own words about its ports",
+			links: [][]byte{message(1, "eth0"), family(unix.AF_BRIDGE, message(1, "eth0", enslaved(2)...)),
+				family(unix.AF_BRIDGE, message(3, "eth1"))},
+			nics: []string{"eth0"}, indexes: []int{1},
 		},
 		{
 			name:  "an InfiniBand port",
@@ -124,14 +129,17 @@ func TestLinksSeenOnce(t *testing.T) {
 			bonds: []string{"bond0"},
 		},
 		{
-			name:  "a link told of twice, as in an interrupted dump",
-			links: [][]byte{message(1, "eth0", enslaved(3)...), message(1, "eth0", enslaved(3)...), message(3, "bond0", kind(kindBond)), message(3, "bond0", kind(kindBond))},
+			name: "a link told of twice, as in an interrupted dump",
+			links: [][]byte{message(1, "eth0", enslaved(3)...), message(1, "eth0", enslaved(3)...), message(3, "bond0", kind(kindBond)),
+				message(3, "bond0", kind(kindBond))},
 			bonds: []string{"bond0"}, indexes: []int{1},
 		},
 		{
-			name:  "ports of team and of Open vSwitch's datapath are NICs, its internal ports use them",
-			links: [][]byte{message(1, "eth0", master(5)), message(2, "eth1", master(6)), message(5, "team0", kind(kindTeam)), message(6, "ovs-system", kind(kindOVS)), message(7, "br-storage", kind(kindOVS)), message(8, "tap0", kind("tun"), master(6))},
-			nics:  []string{"eth0", "eth1"}, uppers: []string{"br-storage", "team0"}, indexes: []int{1, 2},
+			name: "ports of team and of Open vSwitch's datapath are NICs, its internal ports use them",
+			links: [][]byte{message(1, "eth0", master(5)), message(2, "eth1", master(6)), message(5, "team0", kind(kindTeam)),
+				message(6, "ovs-system", kind(kindOVS)), message(7, "br-storage", kind(kindOVS)),
+				message(8, "tap0", kind("tun"), master(6))},
+			nics: []string{"eth0", "eth1"}, uppers: []string{"br-storage", "team0"}, indexes: []int{1, 2},
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -156,7 +164,8 @@ func TestLinksSeenOnce(t *testing.T) {
 
 // TestLowers: a bridge uses only ports that lead to a bond or a NIC.
 func TestLowers(t *testing.T) {
-	ports := [][]byte{message(9, "br0", kind(kindBridge), master(9)), message(10, "mv0", kind(kindMacVLAN), lower(1), u32(unix.IFLA_LINK_NETNSID, 0), master(9))}
+	ports := [][]byte{message(9, "br0", kind(kindBridge), master(9)),
+		message(10, "mv0", kind(kindMacVLAN), lower(1), u32(unix.IFLA_LINK_NETNSID, 0), master(9))}
 	for i := range 8 {
 		ports = append(ports, message(8-i, fmt.Sprint("eth", i), master(9)))
 	}

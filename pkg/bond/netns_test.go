@@ -107,7 +107,8 @@ func TestKernelRead(t *testing.T) {
 	must(t, err)
 	want := Links{
 		NICs: []NIC{
-			{Name: "nic0", Index: nic.Attrs().Index, MAC: nic.Attrs().HardwareAddr.String(), MTU: 1500, Up: true, Speed: 10000, Duplex: "full"},
+			{Name: "nic0", Index: nic.Attrs().Index, MAC: nic.Attrs().HardwareAddr.String(), MTU: 1500, Up: true, Speed: 10000,
+				Duplex: "full"},
 			{Name: "nic1", Index: spare.Attrs().Index, MAC: spare.Attrs().HardwareAddr.String(), MTU: 1500},
 		},
 		Uppers:    []Upper{{Name: "br0", Index: bridge.Attrs().Index, Kind: "bridge", Lowers: []int{nic.Attrs().Index}}},
@@ -147,7 +148,8 @@ func TestKernelCounters(t *testing.T) {
 		l, err := h.LinkByIndex(index)
 		must(t, err)
 		got, want := read(), l.Attrs().Statistics
-		if len(got) != 1 || got[0].TxBytes != want.TxBytes || got[0].TxPackets != want.TxPackets || got[0].RxBytes != want.RxBytes || got[0].TxDropped != want.TxDropped {
+		if len(got) != 1 || got[0].TxBytes != want.TxBytes || got[0].TxPackets != want.TxPackets || got[0].RxBytes != want.RxBytes ||
+			got[0].TxDropped != want.TxDropped {
 			t.Errorf("%s: got %+v, want %+v", name, got, want)
 		}
 	}

@@ -49,8 +49,10 @@ func ovsWant() []Bond {
 	return []Bond{
 		{
 			Name: "bond-ab", Kind: OVS, Mode: ActiveBackup, Up: true, MTU: 1500, Miimon: -1, Active: "dpdk1", Slaves: []Slave{
-				{Name: "dpdk0", State: "BACKUP", MIIStatus: "UP", Carrier: true, PermMAC: "02:00:00:00:00:07", Speed: 25000, Duplex: "full", MTU: 1500},
-				{Name: "dpdk1", State: "ACTIVE", MIIStatus: "UP", Carrier: true, PermMAC: "02:00:00:00:00:08", Speed: 25000, Duplex: "full", MTU: 1500},
+				{Name: "dpdk0", State: "BACKUP", MIIStatus: "UP", Carrier: true, PermMAC: "02:00:00:00:00:07", Speed: 25000,
+					Duplex: "full", MTU: 1500},
+				{Name: "dpdk1", State: "ACTIVE", MIIStatus: "UP", Carrier: true, PermMAC: "02:00:00:00:00:08", Speed: 25000,
+					Duplex: "full", MTU: 1500},
 			},
 		},
 		{
@@ -60,10 +62,13 @@ func ovsWant() []Bond {
 			},
 		},
 		{
-			Name: "bond-st", Kind: OVS, Mode: BalanceTCP, Up: true, MTU: 1500, Miimon: -1, LACPRate: "fast", LACPActive: "on", Active: "ens1",
-			Ports: []string{"br-storage"}, Slaves: []Slave{
-				{Name: "ens1", Index: 11, State: "ACTIVE", MIIStatus: "UP", Carrier: true, PermMAC: "02:00:00:00:00:01", Speed: 10000, Duplex: "full", MTU: 9000, Driver: "ixgbe", LACPCurrent: &yes},
-				{Name: "ens2", Index: 12, State: "BACKUP", MIIStatus: "UP", Carrier: true, PermMAC: "02:00:00:00:00:02", Speed: 10000, Duplex: "full", MTU: 1500, LACPCurrent: &no},
+			Name: "bond-st", Kind: OVS, Mode: BalanceTCP, Up: true, MTU: 1500, Miimon: -1, LACPRate: "fast", LACPActive: "on",
+			Active: "ens1",
+			Ports:  []string{"br-storage"}, Slaves: []Slave{
+				{Name: "ens1", Index: 11, State: "ACTIVE", MIIStatus: "UP", Carrier: true, PermMAC: "02:00:00:00:00:01", Speed: 10000,
+					Duplex: "full", MTU: 9000, Driver: "ixgbe", LACPCurrent: &yes},
+				{Name: "ens2", Index: 12, State: "BACKUP", MIIStatus: "UP", Carrier: true, PermMAC: "02:00:00:00:00:02", Speed: 10000,
+					Duplex: "full", MTU: 1500, LACPCurrent: &no},
 			},
 		},
 	}
@@ -129,23 +134,28 @@ func TestOVSFallback(t *testing.T) {
 		configured Mode
 		carry      string
 	}{
-		{"no answer", "active", map[string]string{"lacp-fallback-ab": "true"}, "02:00:00:00:00:02", no, no, ActiveBackup, BalanceTCP, "eth1"},
-		{"no answer, passive", "passive", map[string]string{"lacp-fallback-ab": "true"}, "02:00:00:00:00:01", no, no, ActiveBackup, BalanceTCP, "eth0"},
-		{"no answer, and no active member told", "active", map[string]string{"lacp-fallback-ab": "true"}, "", no, no, ActiveBackup, BalanceTCP, "eth0 eth1"},
+		{"no answer", "active", map[string]string{"lacp-fallback-ab": "true"}, "02:00:00:00:00:02", no, no, ActiveBackup,
+			BalanceTCP, "eth1"},
+		{"no answer, passive", "passive", map[string]string{"lacp-fallback-ab": "true"}, "02:00:00:00:00:01", no, no, ActiveBackup,
+			BalanceTCP, "eth0"},
+		{"no answer, and no active member told", "active", map[string]string{"lacp-fallback-ab": "true"}, "", no, no, ActiveBackup,
+			BalanceTCP, "eth0 eth1"},
 		{"an answer on one", "active", map[string]string{"lacp-fallback-ab": "true"}, "", yes, no, BalanceTCP, "", "eth0"},
 		{"not known on one", "active", map[string]string{"lacp-fallback-ab": "true"}, "", nil, no, BalanceTCP, "", "eth0"},
 		{"no fallback", "active", nil, "", no, no, BalanceTCP, "", ""},
 		{"fallback off", "active", map[string]string{"lacp-fallback-ab": "false"}, "", no, no, BalanceTCP, "", ""},
 		{"no LACP", "off", map[string]string{"lacp-fallback-ab": "true"}, "", no, no, BalanceTCP, "", "eth0 eth1"},
 	} {
-		p := ovsPort{Name: "bond0", Mode: set[string]{"balance-tcp"}, LACP: set[string]{tt.lacp}, ActiveMAC: set[string]{tt.active}, Other: tt.other}
+		p := ovsPort{Name: "bond0", Mode: set[string]{"balance-tcp"}, LACP: set[string]{tt.lacp}, ActiveMAC: set[string]{tt.active},
+			Other: tt.other}
 		b := p.bond([]ovsInterface{member("eth0", "02:00:00:00:00:01", tt.one), member("eth1", "02:00:00:00:00:02", tt.two)})
 		var carry []string
 		for _, s := range b.Carrying() {
 			carry = append(carry, s.Name)
 		}
 		if b.Mode != tt.mode || b.ConfiguredMode != tt.configured || strings.Join(carry, " ") != tt.carry {
-			t.Errorf("%s: got %s (configured %q), %v carry; want %s (%q), %s", tt.name, b.Mode, b.ConfiguredMode, carry, tt.mode, tt.configured, tt.carry)
+			t.Errorf("%s: got %s (configured %q), %v carry; want %s (%q), %s", tt.name, b.Mode, b.ConfiguredMode, carry, tt.mode,
+				tt.configured, tt.carry)
 		}
 		if _, reason := b.Layer2Like(); (tt.configured != "") != strings.Contains(reason, "one slave carries all traffic") {
 			t.Errorf("%s: %s", tt.name, reason)

@@ -31,7 +31,8 @@ func (b Bond) ByPorts() bool {
 // MultiSlave reports whether there is more than one slave.
 func (b Bond) Layer2Like() (bool, string) {
 	if b.ConfiguredMode != "" {
-		return false, fmt.Sprintf("mode %s is in effect instead of %s: the switch does not answer LACP, so one slave carries all traffic", b.Mode, b.ConfiguredMode)
+		return false, fmt.Sprintf("mode %s is in effect instead of %s: the switch does not answer LACP, so one slave carries all traffic",
+			b.Mode, b.ConfiguredMode)
 	}
 	if !b.Hashes() {
 		return false, fmt.Sprintf("mode %s does not use a hash policy", b.Mode)

@@ -127,10 +127,13 @@ func symlink(t *testing.T, target, at string) {
 }
 
 func TestEnslaveOrderAndSpeedInLinks(t *testing.T) {
-	sys := sysTree(map[string]string{"bond0/bonding/slaves": "eth2 eth1", "eth1/speed": "1000", "eth2/speed": "10000", "eth2/duplex": "full"})
-	links := [][]byte{message(1, "eth1", enslaved(3)...), message(2, "eth2", enslaved(3)...), message(3, "bond0", kind(kindBond, u8(nl.IFLA_BOND_MODE, 2)))}
+	sys := sysTree(map[string]string{"bond0/bonding/slaves": "eth2 eth1", "eth1/speed": "1000", "eth2/speed": "10000",
+		"eth2/duplex": "full"})
+	links := [][]byte{message(1, "eth1", enslaved(3)...), message(2, "eth2", enslaved(3)...),
+		message(3, "bond0", kind(kindBond, u8(nl.IFLA_BOND_MODE, 2)))}
 	b := linksOf(links, nil, sys).Bonds[0]
-	if !b.Ordered || !slices.Equal(names(b.Slaves), []string{"eth2", "eth1"}) || b.Slaves[0].Speed != 10000 || b.Slaves[0].Duplex != "full" {
+	if !b.Ordered || !slices.Equal(names(b.Slaves), []string{"eth2", "eth1"}) || b.Slaves[0].Speed != 10000 ||
+		b.Slaves[0].Duplex != "full" {
 		t.Errorf("got %+v, want eth2 with 10000 Mbit/s full duplex before eth1", b)
 	}
 	if b := linksOf(links, nil, fstest.MapFS{}).Bonds[0]; b.Ordered || !slices.Equal(names(b.Slaves), []string{"eth1", "eth2"}) {

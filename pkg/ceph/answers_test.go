@@ -29,14 +29,16 @@ func TestParseHealth(t *testing.T) {
 			Checks: []Check{
 				{Code: "PG_AVAILABILITY", Severity: "HEALTH_WARN", Summary: "Reduced data availability: 10 pgs inactive", Count: 10},
 				{Code: "POOL_APP_NOT_ENABLED", Severity: "HEALTH_WARN", Summary: "1 pool(s) do not have an application enabled", Count: 1},
-				{Code: "SLOW_OPS", Severity: "HEALTH_WARN", Summary: "11 slow ops, oldest one blocked for 3 sec, daemons [osd.0,osd.1] have slow ops.", Count: 1},
+				{Code: "SLOW_OPS", Severity: "HEALTH_WARN",
+					Summary: "11 slow ops, oldest one blocked for 3 sec, daemons [osd.0,osd.1] have slow ops.", Count: 1},
 			},
 			SlowOps: []string{"osd.0", "osd.1"},
 		}},
 		{"health-muted.json", Health{
 			Status: "HEALTH_OK",
 			Checks: []Check{
-				{Code: "POOL_APP_NOT_ENABLED", Severity: "HEALTH_WARN", Summary: "1 pool(s) do not have an application enabled", Count: 1, Muted: true},
+				{Code: "POOL_APP_NOT_ENABLED", Severity: "HEALTH_WARN", Summary: "1 pool(s) do not have an application enabled", Count: 1,
+					Muted: true},
 			},
 		}},
 	}
@@ -63,7 +65,8 @@ func TestSlowDaemons(t *testing.T) {
 	}{
 		{"1 slow ops, oldest one blocked for 33 sec, osd.7 has slow ops", []string{"osd.7"}},
 		{"1 slow ops, oldest one blocked for 33 sec, mon.node2.example has slow ops", []string{"mon.node2.example"}},
-		{"9 slow ops, oldest one blocked for 5 sec, daemons [osd.1,osd.12,mon.pve-1] have slow ops.", []string{"osd.1", "osd.12", "mon.pve-1"}},
+		{"9 slow ops, oldest one blocked for 5 sec, daemons [osd.1,osd.12,mon.pve-1] have slow ops.",
+			[]string{"osd.1", "osd.12", "mon.pve-1"}},
 		{"99 slow ops, oldest one blocked for 5 sec, daemons [osd.1,osd.2]... have slow ops.", []string{"osd.1", "osd.2"}},
 		{"osds [osd.0,osd.1] have slow ops.", []string{"osd.0", "osd.1"}},
 		{"3 slow ops, oldest one blocked for 33 sec", nil},
@@ -160,7 +163,8 @@ func TestParseScrubs(t *testing.T) {
 		{string(recorded(t, "pg-stat-scrub.json")), Scrubs{Scrubbing: 1, Deep: 1}},
 		{`{"pg_ready":true,"pg_summary":{"num_pg_by_state":[
 			{"name":"active+clean+scrubbing","num":4},{"name":"active+clean+scrubbing+deep+repair","num":2},
-			{"name":"active+scrubbing_x","num":9},{"name":"active+deep","num":9},{"name":"scrubbing","num":-9}]}}`, Scrubs{Scrubbing: 6, Deep: 2}},
+			{"name":"active+scrubbing_x","num":9},{"name":"active+deep","num":9},{"name":"scrubbing","num":-9}]}}`,
+			Scrubs{Scrubbing: 6, Deep: 2}},
 	}
 	for _, tt := range tests {
 		if got, err := ParseScrubs([]byte(tt.in)); err != nil || got != tt.want {

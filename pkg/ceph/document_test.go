@@ -14,17 +14,20 @@ func example() Cluster {
 		FSID:    "db1359b9-14f2-4140-90ca-11e6592bccc7",
 		Release: "3.0.0",
 		Health: Health{
-			Status:  "HEALTH_WARN",
-			Checks:  []Check{{Code: "OSD_DOWN", Severity: "HEALTH_WARN", Summary: "1 osds down", Count: 1}, {Code: "SLOW_OPS", Severity: "HEALTH_WARN", Muted: true}},
+			Status: "HEALTH_WARN",
+			Checks: []Check{{Code: "OSD_DOWN", Severity: "HEALTH_WARN", Summary: "1 osds down", Count: 1},
+				{Code: "SLOW_OPS", Severity: "HEALTH_WARN", Muted: true}},
 			SlowOps: []string{"osd.1"},
 		},
-		OSDMap:    OSDMap{Epoch: 14, Flags: "noout", OSDs: []OSD{{ID: 0, Up: true, In: true, Addrs: []string{"192.0.2.11:6800"}}, {ID: 1, In: true}}},
+		OSDMap: OSDMap{Epoch: 14, Flags: "noout", OSDs: []OSD{{ID: 0, Up: true, In: true, Addrs: []string{"192.0.2.11:6800"}},
+			{ID: 1, In: true}}},
 		Blocklist: []Entry{{Addr: "192.0.2.7:0/9", Until: time.Date(2026, 11, 22, 18, 0, 0, 5000, time.UTC)}},
-		Watchers:  []Watcher{{Pool: "vms", Image: "vm-101-disk-0", Addr: "192.0.2.7:0/290695183", ClientID: 4123, Cookie: 18446462598732840961}},
-		Asked:     []Image{{Pool: "vms", Name: "vm-101-disk-0"}},
-		Scrubs:    &Scrubs{Scrubbing: 3, Deep: 1},
-		Took:      81 * time.Millisecond,
-		Errors:    []string{"watchers of vms/vm-102-disk-0: rbd: ret=-1, Operation not permitted"},
+		Watchers: []Watcher{{Pool: "vms", Image: "vm-101-disk-0", Addr: "192.0.2.7:0/290695183", ClientID: 4123,
+			Cookie: 18446462598732840961}},
+		Asked:  []Image{{Pool: "vms", Name: "vm-101-disk-0"}},
+		Scrubs: &Scrubs{Scrubbing: 3, Deep: 1},
+		Took:   81 * time.Millisecond,
+		Errors: []string{"watchers of vms/vm-102-disk-0: rbd: ret=-1, Operation not permitted"},
 	}
 }
 
@@ -53,8 +56,9 @@ func TestParseMakesGood(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := Cluster{
-		FSID:      "f",
-		Health:    Health{Status: "HEALTH?_OK", Checks: []Check{{Code: "A", Summary: "a b"}, {Code: "B"}}, SlowOps: []string{"osd.1", "osd.2"}},
+		FSID: "f",
+		Health: Health{Status: "HEALTH?_OK", Checks: []Check{{Code: "A", Summary: "a b"}, {Code: "B"}},
+			SlowOps: []string{"osd.1", "osd.2"}},
 		OSDMap:    OSDMap{OSDs: []OSD{{ID: 2}, {ID: 5, Addrs: []string{"192.0.2.11:6800"}}}},
 		Blocklist: []Entry{{Addr: "192.0.2.7:0/1"}, {Addr: "192.0.2.9:0/1"}},
 		Watchers:  []Watcher{{Pool: "p", Image: "a", Addr: "192.0.2.7:0/1"}, {Pool: "p", Image: "z"}},

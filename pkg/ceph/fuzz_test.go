@@ -61,7 +61,8 @@ func FuzzParse(f *testing.F) {
 // Property: for any reply of a monitor or manager, the parsed values pass through the
 // document unchanged.
 func FuzzAnswers(f *testing.F) {
-	for _, name := range []string{"health-slow.json", "health-muted.json", "osd-dump.json", "osd-dump-down.json", "pg-stat.json", "pg-stat-scrub.json", "mgr-stat.json"} {
+	for _, name := range []string{"health-slow.json", "health-muted.json", "osd-dump.json", "osd-dump-down.json", "pg-stat.json",
+		"pg-stat-scrub.json", "mgr-stat.json"} {
 		f.Add(recorded(f, name))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
@@ -105,7 +106,8 @@ func FuzzSlowDaemons(f *testing.F) {
 // Property: a normalized address stays the same, and an entry for an address blocks
 // it and its IP.
 func FuzzNormalAddr(f *testing.F) {
-	for _, s := range []string{"192.0.2.7:0/3141592653", "any:[2001:db8::7]:0/77", "cidr:203.0.113.0:0/24", "2001:db8::/64", "192.0.2.7", "v1:v1:x", "::ffff:1.2.3.4/100"} {
+	for _, s := range []string{"192.0.2.7:0/3141592653", "any:[2001:db8::7]:0/77", "cidr:203.0.113.0:0/24", "2001:db8::/64", "192.0.2.7",
+		"v1:v1:x", "::ffff:1.2.3.4/100"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {

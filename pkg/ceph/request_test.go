@@ -15,7 +15,8 @@ import (
 func TestParseRequest(t *testing.T) {
 	want := Request{
 		Conf: "/etc/ceph/ceph.conf", MonHost: "192.0.2.11", Cluster: "ceph", Name: "client.nodewatch", Keyring: "/etc/nodewatch/keyring",
-		Images: []Image{{"vms", "", "vm-101-disk-0"}, {"vms", "blue", "a"}}, Addrs: []string{"192.0.2.7", "2001:db8::7"}, Timeout: 8 * time.Second,
+		Images: []Image{{"vms", "", "vm-101-disk-0"}, {"vms", "blue", "a"}}, Addrs: []string{"192.0.2.7", "2001:db8::7"},
+		Timeout: 8 * time.Second,
 	}
 	b, err := json.Marshal(want)
 	if err != nil {
@@ -119,7 +120,8 @@ func TestFailure(t *testing.T) {
 		stderr string
 		want   string
 	}{
-		{ExitFailed, "nodewatch-ceph: connect: rados: ret=-13, Permission denied\nmore\n", "ceph: connect: rados: ret=-13, Permission denied"},
+		{ExitFailed, "nodewatch-ceph: connect: rados: ret=-13, Permission denied\nmore\n",
+			"ceph: connect: rados: ret=-13, Permission denied"},
 		{ExitAlarm, "nodewatch-ceph: timed out after 10s: connect\n", "ceph: timed out after 10s: connect"},
 		{ExitFailed, "server name not found: mon1\nnodewatch-ceph: connect: rados: ret=-22\n", "ceph: connect: rados: ret=-22"},
 		{ExitFailed, "panic: x\ngoroutine 1\n", "ceph: panic: x"},

@@ -28,12 +28,16 @@ func tallied(lines ...string) Batch {
 }
 
 func TestTallySeconds(t *testing.T) {
-	b := tallied(slices.Repeat([]string{"libceph: osd1 down", "nothing", "libceph: osd1 192.0.2.1:1 io error", "libceph: osd1 192.0.2.2:2 io error"}, 5)...)
+	b := tallied(slices.Repeat([]string{"libceph: osd1 down", "nothing", "libceph: osd1 192.0.2.1:1 io error",
+		"libceph: osd1 192.0.2.2:2 io error"}, 5)...)
 	want := []Count{
 		{Class: OSDDown, Peer: "osd1", N: 3, First: bootTime, Last: bootTime.Add(800 * time.Millisecond), Text: "libceph: osd1 down"},
-		{Class: ProtocolFault, Peer: "osd1", Addr: "192.0.2.2:2", Detail: "io error", N: 4, First: bootTime.Add(200 * time.Millisecond), Last: bootTime.Add(700 * time.Millisecond), Text: "libceph: osd1 192.0.2.1:1 io error"},
-		{Class: ProtocolFault, Peer: "osd1", Addr: "192.0.2.2:2", Detail: "io error", N: 6, First: bootTime.Add(1000 * time.Millisecond), Last: bootTime.Add(1900 * time.Millisecond), Text: "libceph: osd1 192.0.2.1:1 io error"},
-		{Class: OSDDown, Peer: "osd1", N: 2, First: bootTime.Add(1200 * time.Millisecond), Last: bootTime.Add(1600 * time.Millisecond), Text: "libceph: osd1 down"},
+		{Class: ProtocolFault, Peer: "osd1", Addr: "192.0.2.2:2", Detail: "io error", N: 4, First: bootTime.Add(200 * time.Millisecond),
+			Last: bootTime.Add(700 * time.Millisecond), Text: "libceph: osd1 192.0.2.1:1 io error"},
+		{Class: ProtocolFault, Peer: "osd1", Addr: "192.0.2.2:2", Detail: "io error", N: 6, First: bootTime.Add(1000 * time.Millisecond),
+			Last: bootTime.Add(1900 * time.Millisecond), Text: "libceph: osd1 192.0.2.1:1 io error"},
+		{Class: OSDDown, Peer: "osd1", N: 2, First: bootTime.Add(1200 * time.Millisecond), Last: bootTime.Add(1600 * time.Millisecond),
+			Text: "libceph: osd1 down"},
 	}
 	if diff := cmp.Diff(want, b.Counts); diff != "" {
 		t.Errorf("-want +got\n%s", diff)
@@ -47,7 +51,8 @@ func TestTallySeconds(t *testing.T) {
 // whatever the order of the records.
 func TestTallySorted(t *testing.T) {
 	tally := Aggregator{Base: bootTime}
-	for i, r := range []record{{Stamp: 3 * second, Text: "libceph: osd1 down"}, {Stamp: second, Text: "libceph: osd9 up"}, {Stamp: second, Text: "libceph: osd8 up"}, {Stamp: second, Text: "libceph: osd9 down"}} {
+	for i, r := range []record{{Stamp: 3 * second, Text: "libceph: osd1 down"}, {Stamp: second, Text: "libceph: osd9 up"},
+		{Stamp: second, Text: "libceph: osd8 up"}, {Stamp: second, Text: "libceph: osd9 down"}} {
 		r.Seq = uint64(i)
 		tally.Add(encode(r))
 	}
@@ -70,20 +75,25 @@ func TestTallyReasons(t *testing.T) {
 		{"another protocol", []string{why1, what2}, "crc-fault osd2  0 " + what2},
 		{"used up", []string{why1, what1, what1}, "crc-fault osd1  0 " + what1 + "|crc-fault osd1 data 0 " + why1},
 		{"too old", append(append([]string{why1}, slices.Repeat([]string{"x"}, 11)...), what1), "crc-fault osd1  0 " + what1},
-		{"connect", []string{"libceph: connect (1)192.0.2.5:6801 error -113", "libceph: osd1 (1)192.0.2.5:6801 connect error"}, "connect-error osd1  -113 libceph: connect (1)192.0.2.5:6801 error -113"},
-		{"connect to another", []string{"libceph: connect (1)192.0.2.9:6801 error -113", "libceph: osd1 (1)192.0.2.5:6801 connect error"}, "connect-error osd1  0 libceph: osd1 (1)192.0.2.5:6801 connect error"},
+		{"connect", []string{"libceph: connect (1)192.0.2.5:6801 error -113", "libceph: osd1 (1)192.0.2.5:6801 connect error"},
+			"connect-error osd1  -113 libceph: connect (1)192.0.2.5:6801 error -113"},
+		{"connect to another", []string{"libceph: connect (1)192.0.2.9:6801 error -113", "libceph: osd1 (1)192.0.2.5:6801 connect error"},
+			"connect-error osd1  0 libceph: osd1 (1)192.0.2.5:6801 connect error"},
 		{"sparse read, msgr2", []string{"libceph: invalid sparse extent map", "libceph: osd1 (2)192.0.2.5:6801 read processing error"},
 			"socket-error osd1 sparse read 0 libceph: invalid sparse extent map|sparse-read   0 libceph: invalid sparse extent map"},
 		{"sparse read, msgr1", []string{"libceph: data len 7 != extent len 0", "libceph: osd1 (1)192.0.2.5:6801 socket error on read"},
 			"socket-error osd1 sparse read 0 libceph: data len 7 != extent len 0|sparse-read   0 libceph: data len 7 != extent len 0"},
-		{"refused by cephx", []string{"libceph: auth protocol 'cephx' authorization to osd failed: -13", "libceph: osd1 (2)192.0.2.5:6801 read processing error"},
+		{"refused by cephx", []string{"libceph: auth protocol 'cephx' authorization to osd failed: -13",
+			"libceph: osd1 (2)192.0.2.5:6801 read processing error"},
 			"auth-fault  osd -13 libceph: auth protocol 'cephx' authorization to osd failed: -13|socket-error osd1 authentication -13 libceph: auth protocol 'cephx' authorization to osd failed: -13"},
 		{"no memory", []string{"libceph: failed to allocate bounce page", "libceph: osd1 (1)192.0.2.5:6801 io error"},
 			"no-memory  bounce page 0 libceph: failed to allocate bounce page|protocol-fault osd1 memory 0 libceph: failed to allocate bounce page"},
-		{"a monitor's refusal explains no session", []string{"libceph: auth protocol 'cephx' mauth authentication failed: -13", "libceph: osd1 (2)192.0.2.5:6801 read processing error"},
+		{"a monitor's refusal explains no session", []string{"libceph: auth protocol 'cephx' mauth authentication failed: -13",
+			"libceph: osd1 (2)192.0.2.5:6801 read processing error"},
 			"auth-fault  monitor -13 libceph: auth protocol 'cephx' mauth authentication failed: -13|socket-error osd1 read processing 0 libceph: osd1 (2)192.0.2.5:6801 read processing error"},
 		{"more than are kept", append(slices.Repeat([]string{why2}, maxPending), why1, what1), "crc-fault osd1 data 0 " + why1},
-		{"the oldest goes", append([]string{why1}, append(slices.Repeat([]string{why2}, maxPending), what1)...), "crc-fault osd1  0 " + what1},
+		{"the oldest goes", append([]string{why1}, append(slices.Repeat([]string{why2}, maxPending), what1)...),
+			"crc-fault osd1  0 " + what1},
 	} {
 		var got []string
 		for _, c := range tallied(c.lines...).Counts {
@@ -172,7 +182,8 @@ func TestTallyKeepsNoBytes(t *testing.T) {
 	buf := make([]byte, bufferSize)
 	random := rand.New(rand.NewPCG(1, 2))
 	for i := range 5000 {
-		record := encode(record{Level: 4, Seq: uint64(i), Stamp: time.Duration(i) * time.Millisecond, Text: forms[random.IntN(len(forms))].text + []string{"", "\n"}[i%2]})
+		record := encode(record{Level: 4, Seq: uint64(i), Stamp: time.Duration(i) * time.Millisecond,
+			Text: forms[random.IntN(len(forms))].text + []string{"", "\n"}[i%2]})
 		fresh.Add(record)
 		reused.Add(buf[:copy(buf, record)])
 		for i := range buf[:200] {
@@ -188,8 +199,10 @@ func TestTallyKeepsNoBytes(t *testing.T) {
 // of a storm once its Count exists.
 func TestNoAllocations(t *testing.T) {
 	var tally Aggregator
-	for _, text := range []string{why1, what1, "libceph: osd2 (1)[2001:db8::5]:6801 socket closed (con state OPEN)", "rbd: rbd0: write at objno 1 0~4096 result -108",
-		"RSP: 002b:00007ffc6a0daac8 EFLAGS: 00000202 ORIG_RAX: 000000000000004a", "vmbr0: port 2(tap101i0) entered disabled state", "two\nlines", ""} {
+	for _, text := range []string{why1, what1, "libceph: osd2 (1)[2001:db8::5]:6801 socket closed (con state OPEN)",
+		"rbd: rbd0: write at objno 1 0~4096 result -108",
+		"RSP: 002b:00007ffc6a0daac8 EFLAGS: 00000202 ORIG_RAX: 000000000000004a", "vmbr0: port 2(tap101i0) entered disabled state",
+		"two\nlines", ""} {
 		record := encode(record{Level: 4, Text: text})
 		tally.Add(record)
 		if n := testing.AllocsPerRun(1000, func() { tally.Add(record) }); n != 0 {
@@ -207,7 +220,9 @@ func TestReadBatch(t *testing.T) {
 	want := Batch{
 		Counts: []Count{
 			{Class: OSDUp, Peer: "osd1", N: 1, First: bootTime.Add(second), Last: bootTime.Add(second), Text: "libceph: osd1 up"},
-			{Class: ProtocolFault, Peer: "osd1", Addr: "192.0.2.5:6801", Detail: "io error", N: 1, First: bootTime.Add(2500 * time.Millisecond), Last: bootTime.Add(2500 * time.Millisecond), Text: "libceph: osd1 (1)192.0.2.5:6801 io error"},
+			{Class: ProtocolFault, Peer: "osd1", Addr: "192.0.2.5:6801", Detail: "io error", N: 1,
+				First: bootTime.Add(2500 * time.Millisecond), Last: bootTime.Add(2500 * time.Millisecond),
+				Text: "libceph: osd1 (1)192.0.2.5:6801 io error"},
 		},
 		Records: 2, Foreign: 1, Lost: 1, Malformed: 1, Seq: 5,
 	}

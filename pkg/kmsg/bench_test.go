@@ -71,7 +71,8 @@ func floodLines(n int) [][]byte {
 	lines := make([][]byte, n)
 	for i := range lines {
 		osd, stamp := i/2%182, 1000*time.Second+time.Duration(i)*53*time.Microsecond
-		r := record{Level: 3, Seq: uint64(i), Stamp: stamp, Text: fmt.Sprintf("libceph: read_partial_message 000000001aeb%04x data crc %d != exp. 744955593", osd, i)}
+		r := record{Level: 3, Seq: uint64(i), Stamp: stamp,
+			Text: fmt.Sprintf("libceph: read_partial_message 000000001aeb%04x data crc %d != exp. 744955593", osd, i)}
 		if i%2 == 1 {
 			r.Level, r.Text = 4, fmt.Sprintf("libceph: osd%d (1)192.0.2.%d:%d bad crc/signature", osd, osd/10+1, 6800+osd%10)
 		}

@@ -203,7 +203,8 @@ func ofFunction(says string) (Line, pairing) {
 		return Line{Class: NoMemory, Detail: "request"}, unpaired
 	case strings.HasPrefix(says, "bad magic"), strings.HasPrefix(says, "plaintext too small "), strings.HasPrefix(says, "got bad padding "):
 		return Line{Class: AuthFault, Detail: "crypto"}, explains
-	case strings.HasPrefix(says, "encrypt failed: "), strings.HasPrefix(says, "decrypt failed: "), strings.HasPrefix(says, "crypt failed: "):
+	case strings.HasPrefix(says, "encrypt failed: "), strings.HasPrefix(says, "decrypt failed: "),
+		strings.HasPrefix(says, "crypt failed: "):
 		return Line{Class: AuthFault, Detail: "crypto", Errno: lastErrno(says)}, explains
 	}
 	return Line{}, unpaired

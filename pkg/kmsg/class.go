@@ -62,7 +62,7 @@ const (
 	PoolGone      Class = "pool-gone"       // pool does not exist
 	MonLost       Class = "mon-lost"        // monitor session lost, the client searches for another monitor
 	MonFound      Class = "mon-established" // monitor session established
-	MapCorrupt    Class = "map-corrupt"     // osdmap, monmap or a reply that cannot be decoded: no newer map can be read, or a request fails
+	MapCorrupt    Class = "map-corrupt"     // an osdmap, monmap or reply that cannot be decoded: no newer map is read, or a request fails
 	NoOSD         Class = "no-osd"          // CRUSH finds no OSD for a request, which waits and is sent to none
 	WrongCluster  Class = "wrong-cluster"   // a monitor or map of another cluster
 	ClientMade    Class = "client-made"     // "clientN fsid F"; Detail: the fsid
@@ -90,7 +90,7 @@ const (
 	NICUp         Class = "nic-link-up"     // an interface has a link
 	NICDown       Class = "nic-link-down"   // an interface lost its link
 	HungTask      Class = "hung-task"       // a task is blocked for minutes; Detail: comm
-	HungOwner     Class = "hung-task-owner" // after a hung task: the task that likely holds the lock; it does not count as another hung task
+	HungOwner     Class = "hung-task-owner" // after a hung task: the likely owner of the lock; it does not count as another hung task
 	HungMuted     Class = "hung-task-muted" // the kernel will not report further hung tasks, even if there are any
 	Lockup        Class = "lockup"          // soft lockup, RCU stall
 	BlockError    Class = "block-error"     // I/O error, dev X; Buffer I/O error on device X

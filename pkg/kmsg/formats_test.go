@@ -67,7 +67,8 @@ func (f format) line(with filling) string {
 	text = strings.Replace(text, "authorization to %s", "authorization to osd", 1)
 	text = strings.Replace(text, "%scrypt failed", "en"+"crypt failed", 1)
 	if strings.Contains(text, "result %d") {
-		text = strings.NewReplacer("%s%s result", "child write result", "%s at objno", "write at objno", "%s %llx at", "discard %llx at").Replace(text)
+		text = strings.NewReplacer("%s%s result", "child write result", "%s at objno", "write at objno", "%s %llx at",
+			"discard %llx at").Replace(text)
 	}
 	errno := regexp.MustCompile(`(failed|result|error|decrypt|encrypt|authorizer|challenge|monmap|tid %llu|reply|big|osdmap|rc|lock)(: |, | \(| )%l?d\b`)
 	text = errno.ReplaceAllString(text, "${1}${2}"+with.errno)

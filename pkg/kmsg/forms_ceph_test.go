@@ -96,9 +96,11 @@ var reasonForms = []said{
 	{"libceph: wrong peer, want (1)192.0.2.5:6801/1234, got (1)192.0.2.5:6801/99", peer(CephDetail, "", v4, "peer")},
 	{"libceph: bad peer addr/nonce, want (2)192.0.2.5:6801/1234, got (2)192.0.2.5:6801/99", peer(CephDetail, "", v4, "peer")},
 	{"libceph: bad peer type, want 4, got 1", peer(CephDetail, "", "", "peer")},
-	{"libceph: mon0 (1)192.0.2.1:6789 feature set mismatch, my 107b84a842aca < server's 40107b84a842aca, missing 400000000000000", peer(CephDetail, "mon0", mon, "features")},
+	{"libceph: mon0 (1)192.0.2.1:6789 feature set mismatch, my 107b84a842aca < server's 40107b84a842aca, missing 400000000000000",
+		peer(CephDetail, "mon0", mon, "features")},
 	{"libceph: mon0 (1)192.0.2.1:6789 protocol version mismatch, my 15 != server's 16", peer(CephDetail, "mon0", mon, "version")},
-	{"libceph: mon0 (1)192.0.2.1:6789 protocol feature mismatch, my required 1 > server's 2, need 3", peer(CephDetail, "mon0", mon, "features")},
+	{"libceph: mon0 (1)192.0.2.1:6789 protocol feature mismatch, my required 1 > server's 2, need 3",
+		peer(CephDetail, "mon0", mon, "features")},
 	{"libceph: authorizer reply too big: 500 > 100", peer(AuthFault, "", "", "crypto")},
 	{"libceph: try_read bad tag 9", peer(CephDetail, "", "", "tag")},
 	{"libceph: try_read bad con->in_tag = 9", peer(CephDetail, "", "", "tag")}, // 5.10

@@ -43,7 +43,8 @@ var kernelTable = []said{
 // domain.md A.6: block layer and filesystems.
 var storageTable = []said{
 	{"blk_update_request: I/O error, dev rbd0, sector 8 op 0x1:(WRITE) flags 0x800 phys_seg 1 prio class 0", on(BlockError, "rbd0", "I/O")}, // 5.10
-	{"print_req_error: I/O error, dev rbd0, sector 8", on(BlockError, "rbd0", "I/O")},                                                       // 4.19
+	// 4.19
+	{"print_req_error: I/O error, dev rbd0, sector 8", on(BlockError, "rbd0", "I/O")},
 	{"I/O error, dev rbd0, sector 8 op 0x1:(WRITE) flags 0x800 phys_seg 1 prio class 2", on(BlockError, "rbd0", "I/O")},
 	{"I/O error, dev dm-3, sector 8 op 0x0:(READ) flags 0x0 phys_seg 1 prio class 2", on(BlockError, "dm-3", "I/O")},
 	{"timeout error, dev rbd0, sector 8 op 0x0:(READ)", on(BlockError, "rbd0", "timeout")},
@@ -64,14 +65,17 @@ var storageTable = []said{
 	{"EXT4-fs (rbd0p1): Remounting filesystem read-only", on(FSReadOnly, "rbd0p1", "")},
 	{"EXT4-fs (rbd0): previous I/O error to superblock detected", on(FSError, "rbd0", "")},
 	{"EXT4-fs (rbd0): I/O error while writing superblock", on(FSError, "rbd0", "")},
-	{"EXT4-fs (rbd0): Delayed block allocation failed for inode 12 at logical offset 0 with max blocks 1 with error 5", on(FSError, "rbd0", "")},
-	{"EXT4-fs (rbd0): failed to convert unwritten extents to written extents -- potential data loss!  (inode 12, error -5)", on(FSError, "rbd0", "")},
+	{"EXT4-fs (rbd0): Delayed block allocation failed for inode 12 at logical offset 0 with max blocks 1 with error 5",
+		on(FSError, "rbd0", "")},
+	{"EXT4-fs (rbd0): failed to convert unwritten extents to written extents -- potential data loss!  (inode 12, error -5)",
+		on(FSError, "rbd0", "")},
 	{"EXT4-fs (rbd0): mounted filesystem with ordered data mode. Quota mode: none.", on(FSMounted, "rbd0", "")},
 	{"EXT4-fs (dm-3): re-mounted. Opts: (null)", on(FSMounted, "dm-3", "")},
 	{"XFS (rbd0): metadata I/O error in \"xfs_buf_ioend+0x1/0x2\" at daddr 0x1 len 8 error 5", on(FSError, "rbd0", "")},
 	{"XFS (rbd0): log I/O error -5", on(FSError, "rbd0", "")},
 	{"XFS (rbd0): Log I/O Error Detected. Shutting down filesystem", on(FSReadOnly, "rbd0", "")}, // 5.10
-	{"XFS (rbd0): Log I/O Error (0x2) detected at xlog_ioend_work+0x1/0x2 (fs/xfs/xfs_log.c:1).  Shutting down filesystem.", on(FSReadOnly, "rbd0", "")},
+	{"XFS (rbd0): Log I/O Error (0x2) detected at xlog_ioend_work+0x1/0x2 (fs/xfs/xfs_log.c:1).  Shutting down filesystem.",
+		on(FSReadOnly, "rbd0", "")},
 	{"XFS (rbd0): Corruption of in-memory data (0x8) detected at f (fs/xfs/f.c:1).  Shutting down filesystem.", on(FSReadOnly, "rbd0", "")},
 	{"XFS (rbd0): Metadata corruption detected at f, xfs_inode block 0x1", on(FSError, "rbd0", "")},
 	{"XFS (rbd0): Ending clean mount", on(FSMounted, "rbd0", "")},
@@ -97,9 +101,12 @@ var storageTable = []said{
 	{"BTRFS info (device rbd2 state EA): forced readonly", on(FSReadOnly, "rbd2", "")},
 	{"BTRFS info (device rbd2: state EA): forced readonly", on(FSReadOnly, "rbd2", "")}, // 5.18 to 6.1
 	{"BTRFS error (device rbd2: state A): Transaction aborted (error -5)", on(FSError, "rbd2", "")},
-	{"BTRFS: error (device rbd2: state A) in btrfs_commit_transaction:2365: errno=-5 IO failure (Error while writing out transaction)", on(FSError, "rbd2", "")},
-	{"BTRFS warning (device rbd2: state EA): csum failed root 5 ino 257 off 0 csum 0x1 expected csum 0x2 mirror 1", on(FSError, "rbd2", "")},
-	{"BTRFS: error (device rbd2) in btrfs_commit_transaction:2365: errno=-5 IO failure (Error while writing out transaction)", on(FSError, "rbd2", "")},
+	{"BTRFS: error (device rbd2: state A) in btrfs_commit_transaction:2365: errno=-5 IO failure (Error while writing out transaction)",
+		on(FSError, "rbd2", "")},
+	{"BTRFS warning (device rbd2: state EA): csum failed root 5 ino 257 off 0 csum 0x1 expected csum 0x2 mirror 1",
+		on(FSError, "rbd2", "")},
+	{"BTRFS: error (device rbd2) in btrfs_commit_transaction:2365: errno=-5 IO failure (Error while writing out transaction)",
+		on(FSError, "rbd2", "")},
 	{"BTRFS error (device rbd2): bdev /dev/rbd2 errs: wr 1, rd 0, flush 0, corrupt 0, gen 0", on(FSError, "rbd2", "")},
 	{"BTRFS error (device rbd2 state A): Transaction aborted (error -5)", on(FSError, "rbd2", "")},
 	{"BTRFS critical (device rbd2): corrupt leaf: root=5 block=1 slot=2", on(FSError, "rbd2", "")},
@@ -107,8 +114,9 @@ var storageTable = []said{
 	{"BTRFS error (device rbd2): failed to read chunk root", on(FSError, "rbd2", "mount")},
 	{"BTRFS warning (device rbd2): csum failed root 5 ino 257 off 0 csum 0x1 expected csum 0x2 mirror 1", on(FSError, "rbd2", "")},
 	{"BTRFS info (device rbd2): first mount of filesystem 33b862db-5e43-43fb-927c-e4b2e2132a65", on(FSMounted, "rbd2", "")},
-	{"JBD2: Error -5 detected when updating journal superblock for rbd0-8.", on(FSError, "rbd0", "journal")},                                                 // up to 5.9
-	{"XFS (rbd0): xfs_do_force_shutdown(0x2) called from line 1211 of file fs/xfs/xfs_log.c. Return address = 00000000abcdef01", on(FSReadOnly, "rbd0", "")}, // 5.10
+	{"JBD2: Error -5 detected when updating journal superblock for rbd0-8.", on(FSError, "rbd0", "journal")}, // up to 5.9
+	{"XFS (rbd0): xfs_do_force_shutdown(0x2) called from line 1211 of file fs/xfs/xfs_log.c. Return address = 00000000abcdef01",
+		on(FSReadOnly, "rbd0", "")}, // 5.10
 	{"Aborting journal on device rbd0-8.", on(FSError, "rbd0", "journal")},
 	{"Aborting journal on device dm-3-8.", on(FSError, "dm-3", "journal")},
 	{"Aborting journal on device dm-3.", on(FSError, "dm-3", "journal")},

@@ -16,7 +16,8 @@ type said struct {
 // kernel that differs.
 func allForms() []said {
 	var all []said
-	for _, table := range [][]said{faultForms, reasonForms, mapForms, osdForms, authForms, rbdTable, bondTable, nicTable, nicDriverTable, kernelTable, storageTable, quietTable} {
+	for _, table := range [][]said{faultForms, reasonForms, mapForms, osdForms, authForms, rbdTable, bondTable, nicTable, nicDriverTable,
+		kernelTable, storageTable, quietTable} {
 		all = append(all, table...)
 	}
 	return all

@@ -21,7 +21,8 @@ func nic(name, says string) Line {
 	if device == "" {
 		return Line{}
 	}
-	if iface == "" && strings.HasPrefix(says, "AMD-Vi: Event logged [IO_PAGE_FAULT ") { // logged with the name of any device's driver, since 5.4
+	// logged with the name of any device's driver, since 5.4
+	if iface == "" && strings.HasPrefix(says, "AMD-Vi: Event logged [IO_PAGE_FAULT ") {
 		return Line{Class: PCIeFault, Device: device, Detail: "dma"}
 	}
 	return ofNIC(driver, device, iface, says)

@@ -24,7 +24,8 @@ func TestPositionText(t *testing.T) {
 
 func TestPositionGarbage(t *testing.T) {
 	for _, text := range []string{
-		"", "\n", "x", thisBoot, thisBoot + " ", thisBoot + " -1", thisBoot + " 1 2", thisBoot + "  1", thisBoot + " 1\n\n", thisBoot + " 18446744073709551615",
+		"", "\n", "x", thisBoot, thisBoot + " ", thisBoot + " -1", thisBoot + " 1 2", thisBoot + "  1", thisBoot + " 1\n\n",
+		thisBoot + " 18446744073709551615",
 		strings.ToUpper(thisBoot[:35]) + "g 1", strings.ReplaceAll(thisBoot, "-", "0") + " 1", strings.Repeat("0", 1<<20), "\x00\xff",
 	} {
 		var p Position

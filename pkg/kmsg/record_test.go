@@ -21,7 +21,8 @@ func TestParseRecord(t *testing.T) {
 		{"6,1,2;no flag\n", record{0, 6, 1, 2 * time.Microsecond, "no flag"}},
 		{"6,1,2,-;no newline", record{0, 6, 1, 2 * time.Microsecond, "no newline"}},
 		{"6,1,2,-;\n", record{0, 6, 1, 2 * time.Microsecond, ""}},
-		{"3,1,2,-;ixgbe 0000:01:00.0 eth0: NIC Link is Down\n SUBSYSTEM=pci\n DEVICE=+pci:0000:01:00.0\n", record{0, 3, 1, 2 * time.Microsecond, "ixgbe 0000:01:00.0 eth0: NIC Link is Down"}},
+		{"3,1,2,-;ixgbe 0000:01:00.0 eth0: NIC Link is Down\n SUBSYSTEM=pci\n DEVICE=+pci:0000:01:00.0\n",
+			record{0, 3, 1, 2 * time.Microsecond, "ixgbe 0000:01:00.0 eth0: NIC Link is Down"}},
 		{`6,1,2,-;two\x0alines, \x5c and \xc3\xa9` + "\n", record{0, 6, 1, 2 * time.Microsecond, "two\nlines, \\ and é"}},
 		{`6,1,2,-;not \xg1 an \x1 escape \` + "\n", record{0, 6, 1, 2 * time.Microsecond, `not \xg1 an \x1 escape \`}},
 		{"6,18446744073709551615,9223372036854775,-;big\n", record{0, 6, 1<<64 - 1, 9223372036854775 * time.Microsecond, "big"}},
@@ -35,7 +36,8 @@ func TestParseRecord(t *testing.T) {
 
 func TestParseRecordMalformed(t *testing.T) {
 	for _, in := range []string{
-		"", "\n", "text", "6", "6,1", "6,1,2", "6,1,2,-", "6,1,;x", ",1,2,-;x", "6,,2,-;x", "x,1,2,-;x", "6,1,2x,-;x", "-6,1,2,-;x", "+6,1,2,-;x", " 6,1,2,-;x",
+		"", "\n", "text", "6", "6,1", "6,1,2", "6,1,2,-", "6,1,;x", ",1,2,-;x", "6,,2,-;x", "x,1,2,-;x", "6,1,2x,-;x", "-6,1,2,-;x",
+		"+6,1,2,-;x", " 6,1,2,-;x",
 		"6,18446744073709551616,2,-;x", "6,1,9223372036854776,-;x", "524288,1,2,-;x", "6,1,2,-\n;x", " SUBSYSTEM=pci",
 	} {
 		if got, err := parseRecord([]byte(in)); !errors.Is(err, errMalformed) {

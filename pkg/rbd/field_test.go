@@ -56,7 +56,8 @@ func TestFieldDisks(t *testing.T) {
 		file string
 		want []rbd.Disk
 	}{
-		{"29-throttlefilter.xml", []rbd.Disk{{Target: "vdb", Client: rbd.LibRBD, Pool: "rbd", Image: "vm1", Throttle: &rbd.Throttle{IOPS: 400, BytesPerSec: 4000000}}}},
+		{"29-throttlefilter.xml", []rbd.Disk{{Target: "vdb", Client: rbd.LibRBD, Pool: "rbd", Image: "vm1",
+			Throttle: &rbd.Throttle{IOPS: 400, BytesPerSec: 4000000}}}},
 		{"33-mirror-to-krbd.xml", []rbd.Disk{
 			{Target: "vda", Client: rbd.LibRBD, Pool: "rbd", Image: "source"},
 			{Target: "vda", Client: rbd.KRBD, Pool: "rbd", Image: "dst", Path: "/dev/rbd/rbd/dst", Part: true},

@@ -20,7 +20,8 @@ func joinMapped() []Mapped {
 		{ID: 1, Device: "rbd1", Major: 254, Minor: 16, Pool: "rbd", Namespace: "ns", Image: "data", FSID: joinFSID},
 		{ID: 2, Device: "rbd2", Major: 254, Minor: 32, Pool: "rbd", Image: "data", Snapshot: "s1", FSID: joinFSID},
 		{ID: 3, Device: "rbd3", Major: 254, Minor: 48, Pool: "rbd", Image: "pv1", FSID: joinFSID, Holders: []Holder{
-			{Device: "rbd3p1", Kind: "partition", Major: 254, Minor: 49}, {Device: "dm-1", Name: "vg-lv", Kind: "lvm", Major: 253, Minor: 1},
+			{Device: "rbd3p1", Kind: "partition", Major: 254, Minor: 49},
+			{Device: "dm-1", Name: "vg-lv", Kind: "lvm", Major: 253, Minor: 1},
 			{Device: "dm-2", Name: "v--g-l--v", Kind: "lvm", Major: 253, Minor: 2},
 			{Device: "dm-2", Name: "v--g-l--v", Kind: "lvm", Major: 253, Minor: 2}}}, // on the device and on its partition
 		{ID: 4, Device: "rbd4", Major: 254, Minor: 64, Pool: "rbd", Image: "pv2", FSID: joinFSID, Holders: []Holder{
@@ -109,7 +110,8 @@ func TestJoinLabels(t *testing.T) {
 		{"alone", []Guest{container}, []string{"web"}},
 		{"a container and a VM", []Guest{vm("u-1", 1), container}, []string{"web (VM)", "web (container)"}},
 		{"two VMs", []Guest{vm("u-1", 1), vm("u-2", 2)}, []string{"web (u-1)", "web (u-2)"}},
-		{"two VMs without an ID, and a container", []Guest{vm("", 1), vm("", 2), container}, []string{"web (PID 1)", "web (PID 2)", "web (container)"}},
+		{"two VMs without an ID, and a container", []Guest{vm("", 1), vm("", 2), container},
+			[]string{"web (PID 1)", "web (PID 2)", "web (container)"}},
 	} {
 		if diff := cmp.Diff(c.want, joinLabels(c.guests)); diff != "" {
 			t.Errorf("%s: %s", c.what, diff)
@@ -129,10 +131,13 @@ func TestJoinOwner(t *testing.T) {
 		want  Use
 	}{
 		{"its guest", "vm-101-disk-3", nil, Use{Device: "rbd0", Guests: []string{"a"}, At: []int{0}}},
-		{"its guest has it by librbd", "vm-101-disk-3", []Disk{{Client: LibRBD, Pool: "rbd", Image: "vm-101-disk-3"}}, Use{Device: "rbd0", Owner: "101"}},
-		{"its guest has another by librbd", "vm-101-disk-3", []Disk{{Client: LibRBD, Pool: "rbd", Image: "vm-101-disk-0"}}, Use{Device: "rbd0", Guests: []string{"a"}, At: []int{0}}},
+		{"its guest has it by librbd", "vm-101-disk-3", []Disk{{Client: LibRBD, Pool: "rbd", Image: "vm-101-disk-3"}},
+			Use{Device: "rbd0", Owner: "101"}},
+		{"its guest has another by librbd", "vm-101-disk-3", []Disk{{Client: LibRBD, Pool: "rbd", Image: "vm-101-disk-0"}},
+			Use{Device: "rbd0", Guests: []string{"a"}, At: []int{0}}},
 		{"another guest's", "vm-102-disk-3", nil, Use{Device: "rbd0", Owner: "102"}},
-		{"another guest's, but this one uses it", "vm-102-disk-3", []Disk{{Client: KRBD, Path: "/dev/rbd0"}}, Use{Device: "rbd0", Guests: []string{"a"}, At: []int{0}}},
+		{"another guest's, but this one uses it", "vm-102-disk-3", []Disk{{Client: KRBD, Path: "/dev/rbd0"}},
+			Use{Device: "rbd0", Guests: []string{"a"}, At: []int{0}}},
 		{"a base image", "base-101-disk-3", nil, Use{Device: "rbd0"}},
 		{"no name of Proxmox's", "volume-101", nil, Use{Device: "rbd0"}},
 	} {
@@ -145,8 +150,10 @@ func TestJoinOwner(t *testing.T) {
 
 func TestResolve(t *testing.T) {
 	guests := []Guest{
-		{Name: "a", Disks: []Disk{{Target: "vda", Client: KRBD, Path: "/dev/rbd1"}, {Target: "vdb", Path: "/dev/vg/lv"}, {Target: "vdc", Path: "/dev/dm-2"}}},
-		{Name: "b", Disks: []Disk{{Target: "rootfs", Major: 254, Minor: 32}, {Target: "x", Path: "/srv/file"}, {Target: "y", Client: KRBD, Path: "/dev/rbd99"}}},
+		{Name: "a", Disks: []Disk{{Target: "vda", Client: KRBD, Path: "/dev/rbd1"}, {Target: "vdb", Path: "/dev/vg/lv"},
+			{Target: "vdc", Path: "/dev/dm-2"}}},
+		{Name: "b", Disks: []Disk{{Target: "rootfs", Major: 254, Minor: 32}, {Target: "x", Path: "/srv/file"},
+			{Target: "y", Client: KRBD, Path: "/dev/rbd99"}}},
 		{Name: "c", Disks: []Disk{{Target: "vda", Client: LibRBD, Pool: "p", Image: "i"}}},
 		{Name: "d"},
 	}

@@ -192,7 +192,8 @@ func TestDocsPlatforms(t *testing.T) {
 	list, domains := platforms(t)
 	for i, p := range list {
 		g, _ := p.read(t, domains[i])
-		fmt.Fprintf(&w, "| %s | %s | %s | %s | %s | %s | %s |\n", p.Platform, platformName(g), cmp.Or(platformCode(platformDisks(g)), "none"),
+		fmt.Fprintf(&w, "| %s | %s | %s | %s | %s | %s | %s |\n", p.Platform, platformName(g),
+			cmp.Or(platformCode(platformDisks(g)), "none"),
 			cmp.Or(platformCode(platformUsed(p, g)), "–"), platformSystem(g), platformPaused(g), p.Note)
 	}
 	want := head + begin + w.String() + end + tail

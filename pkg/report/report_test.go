@@ -23,8 +23,10 @@ func node2() report.Report {
 			{Name: "network", Status: report.DegradedPerformance, Since: noon, Summary: "a slave is down", State: report.Blind},
 		},
 		Findings: []report.Finding{
-			{Rule: "krbd-retry-storm", Component: "storage", Severity: report.Critical, Impact: report.MajorOutage, Summary: "storm", LevelSince: noon},
-			{Rule: "bond-degraded", Subject: "bond0", Component: "network", Severity: report.Warning, Impact: report.DegradedPerformance, Accepted: &report.Accepted{By: "alice"}},
+			{Rule: "krbd-retry-storm", Component: "storage", Severity: report.Critical, Impact: report.MajorOutage, Summary: "storm",
+				LevelSince: noon},
+			{Rule: "bond-degraded", Subject: "bond0", Component: "network", Severity: report.Warning, Impact: report.DegradedPerformance,
+				Accepted: &report.Accepted{By: "alice"}},
 			{Rule: "krbd-shared-fate", Component: "storage", Severity: report.Info, Impact: report.Operational},
 		},
 		Transitions: []report.Transition{
@@ -40,12 +42,18 @@ func TestFilter(t *testing.T) {
 		filter report.Filter
 		want   string
 	}{
-		"everything":     {report.Filter{}, "major_outage [storage=major_outage network=degraded_performance] [krbd-retry-storm bond-degraded krbd-shared-fate] [1 2 3]"},
-		"severity":       {report.Filter{Severity: report.Warning}, "major_outage [storage=major_outage network=degraded_performance] [krbd-retry-storm bond-degraded] [2 3]"},
-		"rules":          {report.Filter{Rules: []string{"krbd-shared-fate"}}, "unknown [storage=operational network=unknown] [krbd-shared-fate] [1]"},
-		"not rules":      {report.Filter{NotRules: []string{"krbd-retry-storm"}}, "degraded_performance [storage=operational network=degraded_performance] [bond-degraded krbd-shared-fate] [1 2]"},
-		"components":     {report.Filter{Components: []report.ComponentName{"network"}}, "degraded_performance [network=degraded_performance] [bond-degraded] [2]"},
-		"what may page":  {report.Filter{Pageable: true}, "major_outage [storage=major_outage network=unknown] [krbd-retry-storm krbd-shared-fate] [1 2 3]"},
+		"everything": {report.Filter{},
+			"major_outage [storage=major_outage network=degraded_performance] [krbd-retry-storm bond-degraded krbd-shared-fate] [1 2 3]"},
+		"severity": {report.Filter{Severity: report.Warning},
+			"major_outage [storage=major_outage network=degraded_performance] [krbd-retry-storm bond-degraded] [2 3]"},
+		"rules": {report.Filter{Rules: []string{"krbd-shared-fate"}},
+			"unknown [storage=operational network=unknown] [krbd-shared-fate] [1]"},
+		"not rules": {report.Filter{NotRules: []string{"krbd-retry-storm"}},
+			"degraded_performance [storage=operational network=degraded_performance] [bond-degraded krbd-shared-fate] [1 2]"},
+		"components": {report.Filter{Components: []report.ComponentName{"network"}},
+			"degraded_performance [network=degraded_performance] [bond-degraded] [2]"},
+		"what may page": {report.Filter{Pageable: true},
+			"major_outage [storage=major_outage network=unknown] [krbd-retry-storm krbd-shared-fate] [1 2 3]"},
 		"nothing at all": {report.Filter{Rules: []string{"x"}, Components: []report.ComponentName{"host"}}, "operational [] [] []"},
 	} {
 		before := node2()
@@ -87,7 +95,8 @@ func TestKeysTellEverythingApart(t *testing.T) {
 	seen := map[string]string{}
 	for _, site := range []string{"", "rl1", "rl1/a"} {
 		for _, node := range []string{"node2", "a/node2"} {
-			for _, parts := range [][]string{{"component", "storage"}, {"finding", "bond-lacp", ""}, {"finding", "bond-lacp", "bond 0/1"}, {"finding", "bond-lacp", "bond 0", "1"}} {
+			for _, parts := range [][]string{{"component", "storage"}, {"finding", "bond-lacp", ""}, {"finding", "bond-lacp", "bond 0/1"},
+				{"finding", "bond-lacp", "bond 0", "1"}} {
 				key := report.Report{Site: site, Node: node}.Key(parts...)
 				what := fmt.Sprintf("%q %q %q", site, node, parts)
 				if other, twice := seen[key]; twice {
@@ -169,7 +178,8 @@ func TestAFilterTakesExplanationsOut(t *testing.T) {
 	if diff := cmp.Diff([]report.Ref{{Rule: "krbd-shared-fate"}}, got.Findings[0].ExplainedBy); diff != "" {
 		t.Error(diff)
 	}
-	if got = (report.Filter{Severity: report.Warning, NotRules: []string{"krbd-retry-storm"}}).Apply(r); len(got.Findings[0].ExplainedBy) != 0 {
+	if got = (report.Filter{Severity: report.Warning,
+		NotRules: []string{"krbd-retry-storm"}}).Apply(r); len(got.Findings[0].ExplainedBy) != 0 {
 		t.Errorf("got %v", got.Findings[0].ExplainedBy)
 	}
 	if len(r.Findings[1].ExplainedBy) != 2 {

@@ -26,7 +26,8 @@ func TestAFilterLeavesTheRingsNumbers(t *testing.T) {
 		r := report.Filter{NotRules: []string{"b"}}.Apply(report.Report{Transitions: c.list})
 		r = report.Filter{Rules: []string{"a"}}.Apply(r)
 		if oldest, latest := r.TransitionRange(); oldest != c.oldest || latest != c.latest || len(r.Transitions) != c.left {
-			t.Errorf("%s: %d to %d, %d left; want %d to %d, %d left", c.name, oldest, latest, len(r.Transitions), c.oldest, c.latest, c.left)
+			t.Errorf("%s: %d to %d, %d left; want %d to %d, %d left", c.name, oldest, latest, len(r.Transitions), c.oldest,
+				c.latest, c.left)
 		}
 	}
 }

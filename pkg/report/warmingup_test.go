@@ -9,7 +9,8 @@ import (
 
 func TestEarly(t *testing.T) {
 	start := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
-	for after, want := range map[time.Duration]bool{0: true, 179 * time.Second: true, 3 * time.Minute: false, time.Hour: false, -time.Minute: true, -time.Hour: false} {
+	for after, want := range map[time.Duration]bool{0: true, 179 * time.Second: true, 3 * time.Minute: false, time.Hour: false,
+		-time.Minute: true, -time.Hour: false} {
 		if got := (report.Report{Started: start, At: start.Add(after)}).WarmingUp(); got != want {
 			t.Errorf("%s after the start: %t", after, got)
 		}

@@ -201,7 +201,8 @@ func FuzzLoad(f *testing.F) {
 		}
 		var got memory
 		err := in(t, dir).Load(&got)
-		if _, aside := os.Stat(path + ".broken"); (err != nil) != (aside == nil) || (err == nil) != (json.Unmarshal(raw, new(memory)) == nil) {
+		if _, aside := os.Stat(path + ".broken"); (err != nil) != (aside == nil) ||
+			(err == nil) != (json.Unmarshal(raw, new(memory)) == nil) {
 			t.Fatalf("%q: %v, set aside: %v", raw, err, aside == nil)
 		}
 		if err := in(t, dir).Save(memory{Seq: 9}); err != nil {

@@ -35,7 +35,8 @@ func Read(dir, name string, most int64) ([]byte, error) {
 	// Without O_NONBLOCK, opening a named pipe waits for its writer.
 	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 	if errors.Is(err, unix.ELOOP) {
-		return nil, &fs.PathError{Op: "open", Path: path, Err: errors.New("is a symbolic link; links are not followed in the state directory")}
+		return nil, &fs.PathError{Op: "open", Path: path,
+			Err: errors.New("is a symbolic link; links are not followed in the state directory")}
 	}
 	if err != nil {
 		return nil, err

@@ -23,8 +23,9 @@ func TestReadOpensNothingButARegularFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, place := range map[string]func(path string) error{
-		"is a symbolic link":    func(path string) error { return os.Symlink(secret, path) },
-		"is not a regular file": func(path string) error { return syscall.Mkfifo(path, 0o600) }, // without a writer: opening it must not block
+		"is a symbolic link": func(path string) error { return os.Symlink(secret, path) },
+		// without a writer: opening it must not block
+		"is not a regular file": func(path string) error { return syscall.Mkfifo(path, 0o600) },
 		"is larger than":        func(path string) error { return os.WriteFile(path, make([]byte, 2049), 0o600) },
 		"no such file":          func(string) error { return nil },
 		"(d":                    func(path string) error { return os.Mkdir(path, 0o700) },
@@ -59,7 +60,8 @@ func TestWriteDoesNotFollowALink(t *testing.T) {
 
 func TestCleanRemovesOnlyAbandonedTemporaryFiles(t *testing.T) {
 	dir, now := t.TempDir(), time.Now()
-	for name, age := range map[string]time.Duration{".a.json.12.tmp": 2 * time.Hour, ".b.json.34.tmp": 0, "c.json": 48 * time.Hour, ".lock": 48 * time.Hour} {
+	for name, age := range map[string]time.Duration{".a.json.12.tmp": 2 * time.Hour, ".b.json.34.tmp": 0, "c.json": 48 * time.Hour,
+		".lock": 48 * time.Hour} {
 		path := filepath.Join(dir, name)
 		if err := errors.Join(os.WriteFile(path, nil, 0o600), os.Chtimes(path, now.Add(-age), now.Add(-age))); err != nil {
 			t.Fatal(err)

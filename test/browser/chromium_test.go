@@ -33,7 +33,8 @@ func chromium(t *testing.T) context.Context {
 	}
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath(program), chromedp.NoSandbox, chromedp.UserDataDir(t.TempDir()), chromedp.WSURLReadTimeout(patience),
-		chromedp.Flag("hide-scrollbars", true), chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-dev-shm-usage", true))
+		chromedp.Flag("hide-scrollbars", true), chromedp.Flag("disable-component-update", true),
+		chromedp.Flag("disable-dev-shm-usage", true))
 	allocated, cancel := chromedp.NewExecAllocator(context.Background(), options...)
 	t.Cleanup(cancel)
 	browser, end := chromedp.NewContext(allocated)
@@ -95,8 +96,10 @@ func open(t *testing.T, browser context.Context, address string, l look) *tab {
 	}
 	b.run(t,
 		command(network.Enable, network.EnableParams{}),
-		command(emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{Width: l.width, Height: l.height, DeviceScaleFactor: 1}),
-		command(emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}}),
+		command(emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{Width: l.width, Height: l.height,
+			DeviceScaleFactor: 1}),
+		command(emulation.SetEmulatedMedia,
+			emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}}),
 		command(emulation.SetTimezoneOverride, emulation.SetTimezoneOverrideParams{TimezoneID: zone}),
 		command(emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: !l.scripts}),
 		chromedp.Navigate(address),
@@ -164,7 +167,8 @@ func (b *tab) shot(t *testing.T, name string) {
 	if *shots == "" {
 		return
 	}
-	for name, take := range map[string]chromedp.Action[[]byte]{name + "-first": chromedp.CaptureScreenshot(), name: chromedp.FullScreenshot(100)} {
+	for name, take := range map[string]chromedp.Action[[]byte]{name + "-first": chromedp.CaptureScreenshot(),
+		name: chromedp.FullScreenshot(100)} {
 		picture, err := chromedp.Run(b, take)
 		if err == nil {
 			err = os.WriteFile(filepath.Join(*shots, name+".png"), picture, 0o644)
@@ -190,7 +194,8 @@ func (b *tab) axe(t *testing.T) []violation {
 		t.Skip("no axe-core: 'make browser-test' fetches it by npm")
 	}
 	eval[bool](t, b, string(library)+"; true")
-	raw, err := chromedp.Run(b, chromedp.Evaluate[string](`axe.run(document).then(r => JSON.stringify(r.violations))`, chromedp.EvalAwaitPromise))
+	raw, err := chromedp.Run(b, chromedp.Evaluate[string](`axe.run(document).then(r => JSON.stringify(r.violations))`,
+		chromedp.EvalAwaitPromise))
 	if err != nil {
 		t.Fatal(err)
 	}

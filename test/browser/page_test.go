@@ -128,7 +128,8 @@ func TestRefreshKeepsThePlace(t *testing.T) {
 	if !eval[bool](t, b, `document.activeElement === document.querySelector("#part-disks summary")`) {
 		t.Error("the focus is lost")
 	}
-	if text := eval[string](t, b, `document.querySelector("#when").textContent`); !strings.Contains(text, "03:06:4") || !strings.Contains(text, "04:06:4") {
+	if text := eval[string](t, b, `document.querySelector("#when").textContent`); !strings.Contains(text, "03:06:4") ||
+		!strings.Contains(text, "04:06:4") {
 		t.Errorf("UTC and local time: %q", text)
 	}
 	commands := eval[int](t, b, `document.querySelectorAll(".steps pre").length`)

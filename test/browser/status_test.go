@@ -21,7 +21,8 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-var operatorWidths = flag.String("operator-widths", "", "widths of the screens that the operators' pages of nodewatch-status are tried on; empty: all of -widths")
+var operatorWidths = flag.String("operator-widths", "",
+	"widths of the screens that the operators' pages of nodewatch-status are tried on; empty: all of -widths")
 
 var statusBinary = flag.String("nodewatch-status", "../../bin/browser/nodewatch-status", "the nodewatch-status to try")
 
@@ -163,7 +164,8 @@ func TestStatusPages(t *testing.T) {
 					for _, scheme := range strings.Fields(*schemes) {
 						t.Run(side+" "+width+" "+scheme, func(t *testing.T) {
 							for n, page := range pages {
-								tryStatusPage(t, browser, address, page, fmt.Sprintf("status-%s-%s-%d-%s-%s", name, side, n, width, scheme), width, scheme)
+								tryStatusPage(t, browser, address, page, fmt.Sprintf("status-%s-%s-%d-%s-%s", name, side, n, width, scheme),
+									width, scheme)
 							}
 						})
 					}
@@ -189,7 +191,8 @@ func tryStatusPage(t *testing.T, browser context.Context, address, page, picture
 	if wide := eval[int](t, b, "document.documentElement.scrollWidth"); wide > int(l.width) {
 		t.Errorf("%s: it is %d px wide", page, wide)
 	}
-	if high := eval[int](t, b, "document.documentElement.scrollHeight"); strings.Contains(page, "/nodes/") && high > nodeScreens*int(l.height) {
+	if high := eval[int](t, b, "document.documentElement.scrollHeight"); strings.Contains(page, "/nodes/") &&
+		high > nodeScreens*int(l.height) {
 		t.Errorf("%s: it is %d px high, more than %d screens", page, high, nodeScreens)
 	}
 	eval[bool](t, b, `document.querySelectorAll("details").forEach(d => d.open = true), true`)
@@ -249,7 +252,8 @@ func TestStatusPagesByKeyboardAndWithoutScripts(t *testing.T) {
 		if n > 1 {
 			most = 25
 		}
-		most = min(most, eval[int](t, b, `[...document.querySelectorAll("a[href], summary, button, input:not([type=hidden]), select, textarea, [tabindex='0']")].filter(e => e.checkVisibility()).length`))
+		most = min(most, eval[int](t, b,
+			`[...document.querySelectorAll("a[href], summary, button, input:not([type=hidden]), select, textarea, [tabindex='0']")].filter(e => e.checkVisibility()).length`))
 		order, blind := 0, ""
 		for order < most {
 			b.run(t, chromedp.KeyEvent("\t"))
@@ -257,7 +261,8 @@ func TestStatusPagesByKeyboardAndWithoutScripts(t *testing.T) {
 				break
 			}
 			order++
-			if style := eval[string](t, b, `(e => { const s = getComputedStyle(e); return s.outlineStyle === "none" && s.boxShadow === "none" ? e.outerHTML.slice(0, 120) : "" })(document.activeElement)`); style != "" && blind == "" {
+			if style := eval[string](t, b,
+				`(e => { const s = getComputedStyle(e); return s.outlineStyle === "none" && s.boxShadow === "none" ? e.outerHTML.slice(0, 120) : "" })(document.activeElement)`); style != "" && blind == "" {
 				blind = style
 			}
 		}
@@ -273,10 +278,14 @@ func TestStatusPagesByKeyboardAndWithoutScripts(t *testing.T) {
 // hostile contains texts that would run as a script, escape from their place in the page,
 // or request other servers, if they were not escaped.
 var hostile = []string{
-	`<script>window.hit=1</script>`, `<img src=x onerror="window.hit=2">`, `"><svg onload=window.hit=3>`, `'-(window.hit=4)-'`, `javascript:window.hit=5`,
-	`</style><script>window.hit=6</script>`, `</title><script>window.hit=7</script>`, `<a href="javascript:window.hit=8">x</a>`, `<iframe src="https://192.0.2.1/"></iframe>`,
-	`{{constructor.constructor("window.hit=9")()}}`, `<math><mtext></form><form><mglyph><style></math><img src onerror=window.hit=10>`, `[x](javascript:window.hit=11)`, `![x](https://192.0.2.1/x.png)`,
-	"\u202eevil\u0000", `<base href="https://192.0.2.1/">`, `<meta http-equiv=refresh content="0;url=https://192.0.2.1/">`, `<link rel=stylesheet href="//192.0.2.1/x.css">`,
+	`<script>window.hit=1</script>`, `<img src=x onerror="window.hit=2">`, `"><svg onload=window.hit=3>`, `'-(window.hit=4)-'`,
+	`javascript:window.hit=5`,
+	`</style><script>window.hit=6</script>`, `</title><script>window.hit=7</script>`, `<a href="javascript:window.hit=8">x</a>`,
+	`<iframe src="https://192.0.2.1/"></iframe>`,
+	`{{constructor.constructor("window.hit=9")()}}`, `<math><mtext></form><form><mglyph><style></math><img src onerror=window.hit=10>`,
+	`[x](javascript:window.hit=11)`, `![x](https://192.0.2.1/x.png)`,
+	"\u202eevil\u0000", `<base href="https://192.0.2.1/">`, `<meta http-equiv=refresh content="0;url=https://192.0.2.1/">`,
+	`<link rel=stylesheet href="//192.0.2.1/x.css">`,
 }
 
 // Names and texts from nodes, from the configuration and in Markdown are hostile: on both
@@ -302,7 +311,8 @@ func TestHostileText(t *testing.T) {
 		}})
 	}
 	text, err := json.Marshal(map[string]any{ // JSON is valid YAML
-		"public": map[string]any{"listen": []string{"127.0.0.1:0"}}, "operators": map[string]any{"listen": []string{"127.0.0.1:0"}}, "intake": map[string]any{"listen": []string{"127.0.0.1:0"}},
+		"public": map[string]any{"listen": []string{"127.0.0.1:0"}}, "operators": map[string]any{"listen": []string{"127.0.0.1:0"}},
+		"intake":   map[string]any{"listen": []string{"127.0.0.1:0"}},
 		"database": map[string]any{"address": "sqlite:" + filepath.Join(dir, "status.db")},
 		"page":     map[string]any{"title": hostile[0] + hostile[2], "about": strings.ReplaceAll(all, "\x00", "")}, "groups": groups,
 	})
@@ -333,14 +343,16 @@ func TestHostileText(t *testing.T) {
 	call("operator", "add", "kim", "--role", "admin", "--password-file", password)
 	token := call("token", "create", "rl1/node2", "--label", hostile[2])
 	written := strings.ReplaceAll(all, "\x00", "")
-	ref, _, _ := strings.Cut(call("incident", "create", "--title", hostile[0]+hostile[2], "--after-care", written, "--component", "c1=major", written), " ")
+	ref, _, _ := strings.Cut(call("incident", "create", "--title", hostile[0]+hostile[2], "--after-care", written, "--component",
+		"c1=major", written), " ")
 	mortem := filepath.Join(dir, "postmortem.md")
 	if err := os.WriteFile(mortem, []byte(written), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	call("postmortem", "write", ref, mortem)
 	call("postmortem", "publish", ref)
-	call("maintenance", "create", "--title", hostile[1]+hostile[6], "--from", "2037-01-01 10:00", "--until", "2037-01-01 12:00", "--component", "c2", written)
+	call("maintenance", "create", "--title", hostile[1]+hostile[6], "--from", "2037-01-01 10:00", "--until", "2037-01-01 12:00",
+		"--component", "c2", written)
 	h := startHub(t, "reports", "run", "--config.file", conf)
 	h.name, h.password = "kim", "correct horse battery"
 	report(t, h.intake, token, all)
@@ -355,7 +367,8 @@ func TestHostileText(t *testing.T) {
 			if foreign := b.foreign(address); len(foreign) > 0 {
 				t.Errorf("%s: it asks others: %v", page, foreign)
 			}
-			if bad := eval[[]string](t, b, `[...document.querySelectorAll("a, form, img, iframe, base, meta[http-equiv], [onload], [onerror]")].filter(e =>
+			if bad := eval[[]string](t, b,
+				`[...document.querySelectorAll("a, form, img, iframe, base, meta[http-equiv], [onload], [onerror]")].filter(e =>
 				/^javascript:/i.test(e.href ?? e.action ?? "") || /192\.0\.2\.1/.test(e.src ?? e.content ?? "") || ["IFRAME", "BASE"].includes(e.tagName) || e.hasAttribute("onload") || e.hasAttribute("onerror")).map(e => e.outerHTML)`); len(bad) > 0 {
 				t.Errorf("%s: %v", page, bad)
 			}
@@ -378,15 +391,20 @@ func report(t *testing.T, intake, token, text string) {
 	now := time.Now().UTC()
 	var components []any
 	for n, text := range hostile {
-		components = append(components, map[string]any{"id": fmt.Sprintf("part%d", n), "status": "major_outage", "state": "seen", "since": now, "summary": text, "detail": text})
+		components = append(components, map[string]any{"id": fmt.Sprintf("part%d", n), "status": "major_outage", "state": "seen",
+			"since": now, "summary": text, "detail": text})
 	}
 	raw, err := json.Marshal(map[string]any{
-		"schema": "nodewatch.report/1", "node": map[string]any{"id": "rl1/node2", "name": text[:200], "site": text[:60], "labels": map[string]any{"rack": hostile[0], "switch": hostile[2]}},
+		"schema": "nodewatch.report/1", "node": map[string]any{"id": "rl1/node2", "name": text[:200], "site": text[:60],
+			"labels": map[string]any{"rack": hostile[0], "switch": hostile[2]}},
 		"seq": now.UnixMilli(), "sent_at": now, "interval_s": 30, "ttl_s": 100,
-		"status": "major_outage", "agent": map[string]any{"version": hostile[0], "boot_id": "b1", "started_at": now.Add(-time.Hour)}, "components": components,
+		"status": "major_outage", "agent": map[string]any{"version": hostile[0], "boot_id": "b1", "started_at": now.Add(-time.Hour)},
+		"components": components,
 		"findings": []any{map[string]any{
-			"rule": "krbd-stalled", "subject": hostile[1], "component": "part1", "severity": "critical", "impact": "major_outage", "state": "seen", "since": now, "level_since": now, "last_seen": now,
-			"summary": hostile[2], "evidence": []any{map[string]any{"source": hostile[0], "subject": hostile[1], "fact": hostile[2], "at": now}}, "against": []any{},
+			"rule": "krbd-stalled", "subject": hostile[1], "component": "part1", "severity": "critical", "impact": "major_outage",
+			"state": "seen", "since": now, "level_since": now, "last_seen": now,
+			"summary": hostile[2], "evidence": []any{map[string]any{"source": hostile[0], "subject": hostile[1], "fact": hostile[2],
+				"at": now}}, "against": []any{},
 			"advice": []any{map[string]any{"do": hostile[0], "command": hostile[1]}}, "runbook": hostile[4],
 		}},
 		"transitions": []any{}, "transitions_waiting": 0, "transitions_dropped": 0,

@@ -79,7 +79,8 @@ func StartAt(t testing.TB, ip string, prepare func() error) *Cluster {
 	c.Ceph("osd", "pool", "application", "enable", Pool, "rbd")
 	c.Until("the cluster is healthy", func() bool {
 		said := c.Ceph("status", "--format", "json")
-		return strings.Contains(said, `"HEALTH_OK"`) && strings.Contains(said, `"num_up_osds":1`) && strings.Contains(said, `"available":true`)
+		return strings.Contains(said, `"HEALTH_OK"`) && strings.Contains(said, `"num_up_osds":1`) &&
+			strings.Contains(said, `"available":true`)
 	})
 	return c
 }

@@ -208,7 +208,8 @@ func (l *Cluster) Image(ctx context.Context, name string, mib int) error {
 		return err
 	}
 	defer os.Remove(file)
-	_, err := l.children.Output(ctx, "rbd", "-c", l.conf, "--no-progress", "--image-format", "2", "--image-feature", "layering", "--object-size", "1M", "import", file, "rbd/"+name)
+	_, err := l.children.Output(ctx, "rbd", "-c", l.conf, "--no-progress", "--image-format", "2", "--image-feature", "layering",
+		"--object-size", "1M", "import", file, "rbd/"+name)
 	return err
 }
 

@@ -42,7 +42,8 @@ func TestCRCStorm(t *testing.T) {
 	}
 	l.until(5*time.Second, "the CRC faults are told", func(r Report) bool { return r.raised("libceph-crc", "warning") })
 	received, before, from := l.received(), l.Switch.Counters(), time.Now()
-	l.holds(15*time.Second-time.Since(from), "the storm stays told while it lasts", func(r Report) bool { return r.goesOn("krbd-retry-storm", "critical") })
+	l.holds(15*time.Second-time.Since(from), "the storm stays told while it lasts",
+		func(r Report) bool { return r.goesOn("krbd-retry-storm", "critical") })
 	l.loopIsTold(received, before)
 	l.sample("storm")
 	l.damage(ethswitch.Damage{})

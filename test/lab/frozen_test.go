@@ -111,7 +111,8 @@ func TestOSDsGone(t *testing.T) {
 	// All objects at once: sequential reads may wait for one OSD only, and the kernel
 	// does not contact another OSD for which no request waits.
 	for _, d := range devices {
-		l.sh("for i in $(seq 0 %d); do dd if=/dev/%s of=/dev/null bs=1M count=1 skip=$i iflag=direct >/dev/null 2>&1 </dev/null & done", imageMiB-1, d)
+		l.sh("for i in $(seq 0 %d); do dd if=/dev/%s of=/dev/null bs=1M count=1 skip=$i iflag=direct >/dev/null 2>&1 </dev/null & done",
+			imageMiB-1, d)
 	}
 	t.Cleanup(l.unload)
 	r := l.until(45*time.Second, "the loss is told", func(r Report) bool { return r.raised("ceph-unreachable", "critical") })
@@ -120,7 +121,8 @@ func TestOSDsGone(t *testing.T) {
 	}
 	l.sample("osds-gone")
 	l.holds(5*time.Second, "it is no storm and not the bond's fault", func(r Report) bool {
-		return r.raised("ceph-unreachable", "critical") && r.clear("krbd-retry-storm", "libceph-crc", "libceph-session-loop") && r.raised("layer2-bond-krbd", "warning")
+		return r.raised("ceph-unreachable", "critical") && r.clear("krbd-retry-storm", "libceph-crc", "libceph-session-loop") &&
+			r.raised("layer2-bond-krbd", "warning")
 	})
 	restart()
 	l.until(60*time.Second, "I/O continues", func(r Report) bool { return r.clear("ceph-unreachable", "krbd-stalled") })

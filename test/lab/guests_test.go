@@ -59,7 +59,8 @@ func (l *Lab) byLibvirt(devices []string) {
 	if n := l.sh(`grep '"saw":"libvirt"' /tmp/guests.tape | grep -c '"throttle":{"read_iops":77}' || true`); n == "0" {
 		l.t.Error("the throttle of vm101's disk is not seen")
 	}
-	l.keepsSecret(l.sh("cat /tmp/guests.tape"), l.page(), string(l.fetch("/api/v1/report")), string(l.fetch("/metrics")), l.sh("cat /tmp/nodewatch.log"))
+	l.keepsSecret(l.sh("cat /tmp/guests.tape"), l.page(), string(l.fetch("/api/v1/report")), string(l.fetch("/metrics")),
+		l.sh("cat /tmp/nodewatch.log"))
 }
 
 // pausedByError makes vm104's disk fail, and waits until it is reported that QEMU has
@@ -70,7 +71,8 @@ func (l *Lab) pausedByError() {
 	l.blocklist(l.watcher(systemImage))
 	r := l.until(20*time.Second, "the paused VM is told", func(r Report) bool { return r.finding("vm-paused") != nil })
 	f := r.finding("vm-paused")
-	if f.Severity != "critical" || f.Impact != "major_outage" || !strings.Contains(f.text(), "vda rbd/"+systemImage+" by librbd") || strings.Contains(f.text(), "vm101") {
+	if f.Severity != "critical" || f.Impact != "major_outage" || !strings.Contains(f.text(), "vda rbd/"+systemImage+" by librbd") ||
+		strings.Contains(f.text(), "vm101") {
 		l.t.Errorf("vm104 is paused by an error, vm101 by hand: %s", r)
 	}
 	l.row(systemImage, "librbd vda", "vm104", "paused ioerror")
@@ -99,10 +101,12 @@ func (l *Lab) joined(devices []string) {
 	r := l.until(15*time.Second, "the guests' disks are told", func(r Report) bool {
 		return r.raised("krbd-shared-fate", "info") && r.raised("krbd-no-rxbounce", "warning")
 	})
-	if all := r.finding("krbd-shared-fate").text(); !strings.Contains(all, "2 VMs: vm101 and vm102") || !strings.Contains(all, devices[0]+" and "+devices[1]) {
+	if all := r.finding("krbd-shared-fate").text(); !strings.Contains(all, "2 VMs: vm101 and vm102") ||
+		!strings.Contains(all, devices[0]+" and "+devices[1]) {
 		l.t.Errorf("two guests behind one client: %s", all)
 	}
-	if all := r.finding("krbd-no-rxbounce").text(); !strings.Contains(all, devices[0]+" (rbd/"+images[0]+", vm101)") || !strings.Contains(all, "surely Windows: vm101; no sign of Windows: vm102") {
+	if all := r.finding("krbd-no-rxbounce").text(); !strings.Contains(all, devices[0]+" (rbd/"+images[0]+", vm101)") ||
+		!strings.Contains(all, "surely Windows: vm101; no sign of Windows: vm102") {
 		l.t.Errorf("vm101 is Windows, vm102 is not: %s", all)
 	}
 	for client, want := range map[string]float64{"krbd": 2, "librbd": 1, "none": 0} {

@@ -29,7 +29,8 @@ func (l *Lab) libvirtd() {
 	l.afterwards("%s", stopLibvirtd)
 	l.t.Cleanup(func() {
 		if l.t.Failed() {
-			out, _, err := l.Guest.Run(l.ctx, "sh", "-c", "tail -n 9 /tmp/libvirtd.log /tmp/vm*.log "+guestsRoot+"/var/log/libvirt/qemu/*.log; ps | grep -o 'qemu-system.* -name [^ ]*'; free -m")
+			out, _, err := l.Guest.Run(l.ctx, "sh", "-c", "tail -n 9 /tmp/libvirtd.log /tmp/vm*.log "+guestsRoot+
+				"/var/log/libvirt/qemu/*.log; ps | grep -o 'qemu-system.* -name [^ ]*'; free -m")
 			if err != nil {
 				out += err.Error()
 			}

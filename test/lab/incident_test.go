@@ -40,7 +40,8 @@ func TestIncident(t *testing.T) {
 		return r.goesOn("krbd-retry-storm", "critical") && f != nil && f.Severity == "critical" && f.Impact == "major_outage"
 	}
 	l.until(10*time.Second, "the storm is told", stormy)
-	if out, code, err := l.Guest.Run(l.ctx, "nodewatch", "check", "--output", "json"); err != nil || code != 2 || !strings.Contains(out, `"krbd-retry-storm"`) {
+	if out, code, err := l.Guest.Run(l.ctx, "nodewatch", "check", "--output", "json"); err != nil || code != 2 ||
+		!strings.Contains(out, `"krbd-retry-storm"`) {
 		t.Errorf("check: exit code %d, %v: %s", code, err, out)
 	}
 	l.sample("storm")
@@ -50,7 +51,8 @@ func TestIncident(t *testing.T) {
 
 	l.Switch.SetHash(ethswitch.Layer34)
 	l.policy(ethswitch.Layer34)
-	l.holds(8*time.Second, "the storm continues until I/O completes", func(r Report) bool { return r.goesOn("krbd-retry-storm", "critical") })
+	l.holds(8*time.Second, "the storm continues until I/O completes",
+		func(r Report) bool { return r.goesOn("krbd-retry-storm", "critical") })
 	l.damage(ethswitch.Damage{})
 	l.unload()
 	l.until(90*time.Second, "all is well", func(r Report) bool {

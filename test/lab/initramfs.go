@@ -17,7 +17,8 @@ var initScript []byte
 // modules are the kernel modules that the scenarios use; their dependencies are
 // added.
 var modules = []string{
-	"virtio_pci", "virtio_net", "virtio_console", "virtio_blk", "bonding", "libceph", "rbd", "sch_netem", "sch_tbf", "sch_htb", "sch_fq_codel", "sch_ingress", "cls_u32", "act_police", "8021q", "ext4", "dummy",
+	"virtio_pci", "virtio_net", "virtio_console", "virtio_blk", "bonding", "libceph", "rbd", "sch_netem", "sch_tbf", "sch_htb",
+	"sch_fq_codel", "sch_ingress", "cls_u32", "act_police", "8021q", "ext4", "dummy",
 	"crc32c_generic", "cbc", "aes_generic", "aesni-intel", "gcm", "ctr", "hmac", "sha256_generic",
 }
 

@@ -96,7 +96,8 @@ func (l *Cluster) BootImage(ctx context.Context, name string) error {
 	if err := os.WriteFile(file, append(scribbler(), make([]byte, 1<<20-512)...), 0o600); err != nil {
 		return err
 	}
-	_, err := l.children.Output(ctx, "rbd", "-c", l.conf, "--no-progress", "--image-format", "2", "--image-feature", "layering", "import", file, "rbd/"+name)
+	_, err := l.children.Output(ctx, "rbd", "-c", l.conf, "--no-progress", "--image-format", "2", "--image-feature", "layering", "import",
+		file, "rbd/"+name)
 	return errors.Join(err, os.Remove(file))
 }
 

@@ -95,13 +95,15 @@ func missing() string {
 	if _, err := os.Stat("/dev/net/tun"); err != nil {
 		return err.Error()
 	}
-	need := append([]string{"qemu-system-x86_64", "busybox", "ceph-mon", "ceph-osd", "ceph", "rbd", "dpkg-deb", "depmod", "ldd"}, programs...)
+	need := append([]string{"qemu-system-x86_64", "busybox", "ceph-mon", "ceph-osd", "ceph", "rbd", "dpkg-deb", "depmod", "ldd"},
+		programs...)
 	for _, p := range need {
 		if _, err := exec.LookPath(p); err != nil {
 			return err.Error()
 		}
 	}
-	if out, err := exec.Command("qemu-system-x86_64", "-netdev", "help").CombinedOutput(); err != nil || !strings.Contains(string(out), "stream") {
+	if out, err := exec.Command("qemu-system-x86_64", "-netdev", "help").CombinedOutput(); err != nil ||
+		!strings.Contains(string(out), "stream") {
 		return "this QEMU has no network over a stream socket (7.2 and later have it)"
 	}
 	if os.Getenv("LAB_BIN") == "" {

@@ -191,7 +191,8 @@ func (m *Machine) PlugNIC(ctx context.Context, s *ethswitch.Switch, name string)
 		return err
 	}
 	s.Attach(name, true, ethswitch.NewStream(conn))
-	device := map[string]any{"driver": "virtio-net-pci", "id": name, "netdev": "net-" + name, "mac": mac(len(nics)), "speed": speed, "duplex": "full"}
+	device := map[string]any{"driver": "virtio-net-pci", "id": name, "netdev": "net-" + name, "mac": mac(len(nics)), "speed": speed,
+		"duplex": "full"}
 	return m.Monitor("device_add", device)
 }
 

@@ -129,7 +129,8 @@ func (r Report) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "at %s: %s", r.At.Format("15:04:05.000"), r.Status)
 	for _, f := range r.Findings {
-		fmt.Fprintf(&b, "\n  %s %s %s (%s, %s since %s): %s", f.Severity, f.Rule, f.Subject, f.Impact, f.State, f.Since.Format("15:04:05.000"), f.Summary)
+		fmt.Fprintf(&b, "\n  %s %s %s (%s, %s since %s): %s", f.Severity, f.Rule, f.Subject, f.Impact, f.State,
+			f.Since.Format("15:04:05.000"), f.Summary)
 		for _, e := range f.Evidence {
 			fmt.Fprintf(&b, "\n    %s %s: %s", e.Source, e.Subject, e.Fact)
 		}

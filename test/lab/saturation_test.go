@@ -23,7 +23,10 @@ func saturation(t *testing.T, hash ethswitch.Hash) {
 	l.configured(`rules: {bond-imbalance: {window: 10s}}`) // sooner than is usual, and by more of chance
 	l.spread(hash)
 	before, from := l.Switch.Counters(), time.Now()
-	l.holds(12*time.Second, "no storm under load", func(r Report) bool { return r.clear("krbd-retry-storm", "libceph-crc", "krbd-stalled") })
+	l.holds(12*time.Second, "no storm under load", func(r Report) bool {
+		return r.clear("krbd-retry-storm", "libceph-crc",
+			"krbd-stalled")
+	})
 	after, took := l.Switch.Counters(), time.Since(from)
 	bytes := func(n string) float64 { return float64(after[n].SentBytes - before[n].SentBytes) }
 	most := 0.0
@@ -35,14 +38,16 @@ func saturation(t *testing.T, hash ethswitch.Hash) {
 			t.Errorf("the switch sent %.2f of the traffic to %s, nodewatch says %.2f, %v", want, n, share, ok)
 		}
 	}
-	t.Logf("%s: %.0f and %.0f bytes, %d and %d frames dropped", hash, bytes("eth0"), bytes("eth1"), after["eth0"].Dropped, after["eth1"].Dropped)
+	t.Logf("%s: %.0f and %.0f bytes, %d and %d frames dropped", hash, bytes("eth0"), bytes("eth1"), after["eth0"].Dropped,
+		after["eth1"].Dropped)
 	l.sample("load")
 	if one := most > 0.9; one != (hash == ethswitch.Layer2) {
 		t.Errorf("the switch did not hash by %s: %.2f of the traffic went to one NIC", hash, most)
 	}
 	if hash == ethswitch.Layer2 {
 		if rate := (bytes("eth0") + bytes("eth1")) * 8 / took.Seconds(); rate < 0.92*speed*1e6 {
-			l.environment("the switch let through %.0f Mbit/s to a guest that did not take more: its one NIC of %d Mbit/s is not full", rate/1e6, speed)
+			l.environment("the switch let through %.0f Mbit/s to a guest that did not take more: its one NIC of %d Mbit/s is not full",
+				rate/1e6, speed)
 		}
 		r := l.until(30*time.Second, "the full NIC is told", func(r Report) bool { return r.raised("nic-saturated", "warning") })
 		l.sharesMatch(before, r.finding("nic-saturated").Subject)
@@ -55,7 +60,10 @@ func saturation(t *testing.T, hash ethswitch.Hash) {
 	// It would be reported once its window was full and it had been observed for a
 	// minute.
 	before, from = l.Switch.Counters(), time.Now()
-	l.holds(62*time.Second, "nothing is out of balance", func(r Report) bool { return r.clear("bond-imbalance", "layer2-bond-krbd", "bond-hash-layer2") })
+	l.holds(62*time.Second, "nothing is out of balance", func(r Report) bool {
+		return r.clear("bond-imbalance", "layer2-bond-krbd",
+			"bond-hash-layer2")
+	})
 	after, took = l.Switch.Counters(), time.Since(from)
 	if rate := max(bytes("eth0"), bytes("eth1")) * 8 / took.Seconds(); rate < 0.3*speed*1e6 {
 		l.environment("at %.0f Mbit/s nothing would be said of balance", rate/1e6)

@@ -142,7 +142,8 @@ func (l *Lab) bond(mode string, hash ethswitch.Hash) {
 		return
 	}
 	l.unbond()
-	channel := map[string]ethswitch.Channel{"802.3ad": ethswitch.LACP, "balance-xor": ethswitch.Static, "active-backup": ethswitch.None}[mode]
+	channel := map[string]ethswitch.Channel{"802.3ad": ethswitch.LACP, "balance-xor": ethswitch.Static,
+		"active-backup": ethswitch.None}[mode]
 	l.Switch.SetChannel(channel, hash)
 	options := "mode " + mode + " miimon 100"
 	if mode != "active-backup" {

@@ -15,7 +15,10 @@ func TestStandingRisk(t *testing.T) {
 	l := scenario(t)
 	l.bond("802.3ad", ethswitch.Layer2)
 	l.nodewatch()
-	l.holds(7*time.Second, "no krbd, no risk", func(r Report) bool { return r.clear("layer2-bond-krbd", "krbd-retry-storm", "krbd-stalled") })
+	l.holds(7*time.Second, "no krbd, no risk", func(r Report) bool {
+		return r.clear("layer2-bond-krbd", "krbd-retry-storm",
+			"krbd-stalled")
+	})
 	_, before := l.script("true")
 	l.mapImages(1, msgr1)
 	_, mapped := l.script("true")

@@ -44,7 +44,8 @@ func (l *Lab) hub() (token string) {
 	if err != nil {
 		l.t.Fatal(err)
 	}
-	if _, err := l.children.Output(l.ctx, program, "operator", "add", "kim", "--role", "viewer", "--no-password", "--config.file", conf); err != nil {
+	if _, err := l.children.Output(l.ctx, program, "operator", "add", "kim", "--role", "viewer", "--no-password", "--config.file",
+		conf); err != nil {
 		l.t.Fatal(err)
 	}
 	child, err := l.children.Start("nodewatch-status", program, "run", "--config.file", conf)
@@ -59,13 +60,14 @@ func (l *Lab) hub() (token string) {
 // where no frame is damaged.
 func (l *Lab) shows(within time.Duration, address, match string) {
 	l.t.Helper()
-	client := http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(_ context.Context, network, address string) (c net.Conn, err error) {
-		err = l.children.Within(func() error { // a socket belongs to the namespace in which it is created
-			c, err = net.DialTimeout(network, address, 5*time.Second)
-			return err
-		})
-		return c, err
-	}}}
+	client := http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{DisableKeepAlives: true,
+		DialContext: func(_ context.Context, network, address string) (c net.Conn, err error) {
+			err = l.children.Within(func() error { // a socket belongs to the namespace in which it is created
+				c, err = net.DialTimeout(network, address, 5*time.Second)
+				return err
+			})
+			return c, err
+		}}}
 	want, last := regexp.MustCompile(match), ""
 	err := wait(l.ctx, within, func() (bool, error) {
 		request, err := http.NewRequestWithContext(l.ctx, http.MethodGet, "http://"+address+"/", nil)

@@ -33,7 +33,8 @@ func New(name string, section int, about, changelog string) (*Page, error) {
 	}
 	p := &Page{}
 	fmt.Fprintf(&p.b, ".\\\" Generated: change the command or the configuration, then run \"make docs\".\n")
-	fmt.Fprintf(&p.b, ".TH %s %d %s \"nodewatch %s\"\n.nh\n.ad l\n.SH NAME\n%s \\- %s\n", strings.ToUpper(Escape(name)), section, latest[2], latest[1], Escape(name), Escape(about))
+	fmt.Fprintf(&p.b, ".TH %s %d %s \"nodewatch %s\"\n.nh\n.ad l\n.SH NAME\n%s \\- %s\n", strings.ToUpper(Escape(name)), section, latest[2],
+		latest[1], Escape(name), Escape(about))
 	return p, nil
 }
 

@@ -32,7 +32,8 @@ func run(t *testing.T, dir string, env []string, args ...string) string {
 // empty directory, into build/dist.
 func build(t *testing.T, dir string, packages ...string) {
 	t.Helper()
-	run(t, root, nil, "bash", "-c", `git ls-files -co --exclude-standard -z | while IFS= read -r -d '' f; do [ ! -e "$f" ] || printf '%s\0' "$f"; done | tar --null -T - -cf - | tar -C "$1" -xf -`, "bash", dir)
+	run(t, root, nil, "bash", "-c",
+		`git ls-files -co --exclude-standard -z | while IFS= read -r -d '' f; do [ ! -e "$f" ] || printf '%s\0' "$f"; done | tar --null -T - -cf - | tar -C "$1" -xf -`, "bash", dir)
 	run(t, dir, []string{"MAKEFLAGS="}, "make", "-s", "dist", "PACKAGES="+strings.Join(packages, " "), "ARCHES=amd64", "SBOM=no",
 		"VERSION=v0.9.0-3-g1a2b3c4", "REVISION=1a2b3c4d5e6f", "DATE=2026-11-30T00:00:00Z", "SOURCE_DATE_EPOCH=1796000000")
 }
@@ -89,13 +90,16 @@ func TestPackages(t *testing.T) {
 			t.Errorf("%s differs between two directories", name)
 		}
 	}
-	for _, name := range []string{"nodewatch_" + version + "_amd64.deb", "nodewatch-" + version + "-1.x86_64.rpm", "nodewatch-" + version + ".linux-amd64.tar.gz", "nodewatch-status_" + version + "_amd64.deb", "nodewatch-status-" + version + "-1.x86_64.rpm", "sha256sums.txt"} {
+	for _, name := range []string{"nodewatch_" + version + "_amd64.deb", "nodewatch-" + version + "-1.x86_64.rpm",
+		"nodewatch-" + version + ".linux-amd64.tar.gz", "nodewatch-status_" + version + "_amd64.deb",
+		"nodewatch-status-" + version + "-1.x86_64.rpm", "sha256sums.txt"} {
 		if first[name] == "" {
 			t.Errorf("%s is not made", name)
 		}
 	}
 	deb := filepath.Join(dist, "nodewatch_"+version+"_amd64.deb")
-	if got := strings.TrimSpace(run(t, ".", nil, "dpkg-deb", "-f", deb, "Depends")); got != "init-system-helpers (>= 1.52), procps, systemd | systemd-standalone-sysusers" {
+	if got := strings.TrimSpace(run(t, ".", nil, "dpkg-deb", "-f", deb,
+		"Depends")); got != "init-system-helpers (>= 1.52), procps, systemd | systemd-standalone-sysusers" {
 		t.Errorf("Depends: %s", got)
 	}
 	tree := unpacked(t, deb, map[string]string{
@@ -103,23 +107,29 @@ func TestPackages(t *testing.T) {
 		"usr/lib/sysusers.d/nodewatch.conf": "u nodewatch ", "usr/lib/systemd/system/nodewatch.socket": "",
 		"usr/lib/systemd/system/nodewatch.service": "ExecStart=/usr/bin/nodewatch run $ARGS\n", "etc/default/nodewatch": "\nARGS=\"\"\n",
 		"usr/share/man/man1/nodewatch.1.gz": "", "usr/share/man/man5/nodewatch.yml.5.gz": "",
-		"usr/share/bash-completion/completions/nodewatch": "complete", "usr/share/zsh/vendor-completions/_nodewatch": "#compdef nodewatch\n",
+		"usr/share/bash-completion/completions/nodewatch":    "complete",
+		"usr/share/zsh/vendor-completions/_nodewatch":        "#compdef nodewatch\n",
 		"usr/share/fish/vendor_completions.d/nodewatch.fish": "complete", "usr/share/nodewatch/grafana/nodewatch-node.json": "",
 		"usr/share/nodewatch/prometheus/health.yml":      "/blob/1a2b3c4d5e6f/",
 		"usr/share/doc/nodewatch/examples/nodewatch.yml": "site:", "usr/share/doc/nodewatch/copyright": "Apache",
 		"usr/share/doc/nodewatch/third-party.txt": "\ngithub.com/vishvananda/netlink v",
 	})
-	if conf := run(t, ".", nil, filepath.Join(tree, "usr/bin/nodewatch"), "check-config", filepath.Join(tree, "usr/share/doc/nodewatch/examples/nodewatch.yml")); !strings.Contains(conf, "is valid") {
+	if conf := run(t, ".", nil, filepath.Join(tree, "usr/bin/nodewatch"), "check-config",
+		filepath.Join(tree, "usr/share/doc/nodewatch/examples/nodewatch.yml")); !strings.Contains(conf, "is valid") {
 		t.Errorf("the example: %s", conf)
 	}
-	if got := run(t, ".", nil, filepath.Join(tree, "usr/bin/nodewatch"), "--version"); !strings.HasPrefix(got, "nodewatch, version "+version+" (revision: 1a2b3c4d5e6f)\n") {
+	if got := run(t, ".", nil, filepath.Join(tree, "usr/bin/nodewatch"), "--version"); !strings.HasPrefix(got,
+		"nodewatch, version "+version+" (revision: 1a2b3c4d5e6f)\n") {
 		t.Errorf("--version: %s", got)
 	}
-	rpmHolds(t, filepath.Join(dist, "nodewatch-"+version+"-1.x86_64.rpm"), "/usr/bin/nodewatch", "/usr/lib/systemd/system/nodewatch.service",
+	rpmHolds(t, filepath.Join(dist, "nodewatch-"+version+"-1.x86_64.rpm"), "/usr/bin/nodewatch",
+		"/usr/lib/systemd/system/nodewatch.service",
 		"/usr/lib/sysusers.d/nodewatch.conf", "/etc/default/nodewatch", "/usr/share/zsh/site-functions/_nodewatch")
 	statusHolds(t, filepath.Join(dist, "nodewatch-status_"+version+"_amd64.deb"), version)
-	rpmHolds(t, filepath.Join(dist, "nodewatch-status-"+version+"-1.x86_64.rpm"), "/usr/bin/nodewatch-status", "/usr/lib/systemd/system/nodewatch-status.service",
-		"/usr/lib/sysusers.d/nodewatch-status.conf", "/usr/lib/sysctl.d/60-nodewatch-status.conf", "/etc/default/nodewatch-status", "/etc/nodewatch-status/nodewatch-status.yml")
+	rpmHolds(t, filepath.Join(dist, "nodewatch-status-"+version+"-1.x86_64.rpm"), "/usr/bin/nodewatch-status",
+		"/usr/lib/systemd/system/nodewatch-status.service",
+		"/usr/lib/sysusers.d/nodewatch-status.conf", "/usr/lib/sysctl.d/60-nodewatch-status.conf", "/etc/default/nodewatch-status",
+		"/etc/nodewatch-status/nodewatch-status.yml")
 }
 
 // lintian checks that lintian finds no problem in the .deb packages of a directory.
@@ -154,12 +164,17 @@ func statusHolds(t *testing.T, deb, version string) {
 	t.Helper()
 	const conf = "etc/nodewatch-status/nodewatch-status.yml"
 	tree := unpacked(t, deb, map[string]string{
-		conf: "groups: []", "usr/lib/systemd/system/nodewatch-status.service": "ExecStart=/usr/bin/nodewatch-status run $ARGS\n", "etc/default/nodewatch-status": "\nARGS=\"\"\n",
-		"usr/lib/sysusers.d/nodewatch-status.conf": "u nodewatch-status ", "usr/lib/sysctl.d/60-nodewatch-status.conf": "\nnet.ipv4.ping_group_range = 0 2147483647\n", "usr/share/man/man1/nodewatch-status.1.gz": "", "usr/share/man/man5/nodewatch-status.yml.5.gz": "",
-		"usr/share/bash-completion/completions/nodewatch-status": "complete -o default -F _nodewatch-status nodewatch-status\n",
-		"usr/share/zsh/vendor-completions/_nodewatch-status":     "#compdef nodewatch-status\n", "usr/share/fish/vendor_completions.d/nodewatch-status.fish": "complete -c nodewatch-status ",
-		"usr/share/nodewatch-status/prometheus/status.yml": "/blob/1a2b3c4d5e6f/", "usr/share/doc/nodewatch-status/copyright": "Apache",
-		"usr/share/doc/nodewatch-status/third-party.txt": "\nmodernc.org/sqlite v",
+		conf: "groups: []", "usr/lib/systemd/system/nodewatch-status.service": "ExecStart=/usr/bin/nodewatch-status run $ARGS\n",
+		"etc/default/nodewatch-status":              "\nARGS=\"\"\n",
+		"usr/lib/sysusers.d/nodewatch-status.conf":  "u nodewatch-status ",
+		"usr/lib/sysctl.d/60-nodewatch-status.conf": "\nnet.ipv4.ping_group_range = 0 2147483647\n",
+		"usr/share/man/man1/nodewatch-status.1.gz":  "", "usr/share/man/man5/nodewatch-status.yml.5.gz": "",
+		"usr/share/bash-completion/completions/nodewatch-status":    "complete -o default -F _nodewatch-status nodewatch-status\n",
+		"usr/share/zsh/vendor-completions/_nodewatch-status":        "#compdef nodewatch-status\n",
+		"usr/share/fish/vendor_completions.d/nodewatch-status.fish": "complete -c nodewatch-status ",
+		"usr/share/nodewatch-status/prometheus/status.yml":          "/blob/1a2b3c4d5e6f/",
+		"usr/share/doc/nodewatch-status/copyright":                  "Apache",
+		"usr/share/doc/nodewatch-status/third-party.txt":            "\nmodernc.org/sqlite v",
 	})
 	program := filepath.Join(tree, "usr/bin/nodewatch-status")
 	if got := run(t, ".", nil, program, "check-config", "--config.file", filepath.Join(tree, conf)); !strings.Contains(got, ": ok") {
@@ -170,12 +185,14 @@ func statusHolds(t *testing.T, deb, version string) {
 	}
 	scripts := t.TempDir()
 	run(t, ".", nil, "dpkg-deb", "-e", deb, scripts)
-	if got := run(t, scripts, nil, "sh", "-c", "cat conffiles; ! grep -nE '\\.socket|@|nodewatch([^-]|$)' postinst prerm postrm"); got != "/etc/default/nodewatch-status\n/"+conf+"\n" {
+	if got := run(t, scripts, nil, "sh", "-c",
+		"cat conffiles; ! grep -nE '\\.socket|@|nodewatch([^-]|$)' postinst prerm postrm"); got != "/etc/default/nodewatch-status\n/"+conf+"\n" {
 		t.Errorf("conffiles and scripts: %s", got)
 	}
 	if bash, err := exec.LookPath("bash"); err == nil {
 		got := run(t, ".", []string{"PATH=" + filepath.Dir(program) + ":" + os.Getenv("PATH")}, bash, "-c",
-			`. "$1"; COMP_WORDS=(nodewatch-status tok) COMP_CWORD=1; _nodewatch-status; echo "${COMPREPLY[@]}"`, "bash", filepath.Join(tree, "usr/share/bash-completion/completions/nodewatch-status"))
+			`. "$1"; COMP_WORDS=(nodewatch-status tok) COMP_CWORD=1; _nodewatch-status; echo "${COMPREPLY[@]}"`, "bash",
+			filepath.Join(tree, "usr/share/bash-completion/completions/nodewatch-status"))
 		if got != "token\n" {
 			t.Errorf("bash completes tok to %q", got)
 		}
@@ -205,7 +222,8 @@ func TestReleaseNotes(t *testing.T) {
 		t.Errorf("got\n%.300s", notes)
 	}
 	for _, missing := range []string{"v9.9.9", "v0.1", "Unreleased", ""} {
-		if out, err := exec.Command(filepath.Join(root, "tools/release-notes"), missing).CombinedOutput(); err == nil || !strings.Contains(string(out), "has no section") {
+		if out, err := exec.Command(filepath.Join(root, "tools/release-notes"), missing).CombinedOutput(); err == nil ||
+			!strings.Contains(string(out), "has no section") {
 			t.Errorf("%q: %v\n%s", missing, err, out)
 		}
 	}

@@ -63,7 +63,8 @@ func checkout(t *testing.T) string {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	run(t, root, []string{"CGO_ENABLED=0"}, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o", filepath.Join(dir, "bin")+"/", "./cmd/nodewatch", "./cmd/nodewatch-status")
+	run(t, root, []string{"CGO_ENABLED=0"}, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o",
+		filepath.Join(dir, "bin")+"/", "./cmd/nodewatch", "./cmd/nodewatch-status")
 	run(t, root, nil, "sh", "-c", `mkdir "$1/tools" && cp tools/run "$1/tools/" && chmod -R a+rX "$1"`, "sh", dir)
 	return dir
 }
@@ -125,7 +126,8 @@ func TestRun(t *testing.T) {
 			start := func() *exec.Cmd {
 				cmd := exec.Command(filepath.Join(dir, "tools/run"), filepath.Join(dir, "bin"))
 				cmd.Dir = dir
-				cmd.Env = append(os.Environ(), "STATE="+state, "HOME="+state, "NODE="+node, "PUBLIC="+public, "OPERATORS="+operators, "INTAKE="+free(t))
+				cmd.Env = append(os.Environ(), "STATE="+state, "HOME="+state, "NODE="+node, "PUBLIC="+public, "OPERATORS="+operators,
+					"INTAKE="+free(t))
 				cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Credential: user}
 				out, err := cmd.StdoutPipe()
 				if err != nil {
@@ -139,7 +141,8 @@ func TestRun(t *testing.T) {
 					_ = cmd.Wait()
 				})
 				said := ""
-				for lines := bufio.NewScanner(out); !(strings.Contains(said, "http://"+node) && strings.Contains(said, "http://"+public) && strings.Contains(said, "http://"+operators)); {
+				for lines := bufio.NewScanner(out); !(strings.Contains(said, "http://"+node) && strings.Contains(said, "http://"+public) &&
+					strings.Contains(said, "http://"+operators)); {
 					if !lines.Scan() {
 						t.Fatalf("it does not print the addresses: %s", said)
 					}
@@ -215,7 +218,9 @@ func daemonOf(state string) (pid int, err error) {
 // Slow commands are reported while they run, and the exit code is that of the command.
 func TestProgress(t *testing.T) {
 	said := filepath.Join(t.TempDir(), "said")
-	cmd := exec.Command("sh", "-c", `exec "$1/tools/progress" building sh -c 'until grep -q "^building: 2 s$" "$0"; do sleep 0.1; done; exit 3' "$2" 2>"$2"`, "sh", root, said)
+	cmd := exec.Command("sh", "-c",
+		`exec "$1/tools/progress" building sh -c 'until grep -q "^building: 2 s$" "$0"; do sleep 0.1; done; exit 3' "$2" 2>"$2"`,
+		"sh", root, said)
 	var failed *exec.ExitError
 	if out, err := cmd.CombinedOutput(); !errors.As(err, &failed) || failed.ExitCode() != 3 || len(out) > 0 {
 		t.Errorf("%v\n%s", err, out)

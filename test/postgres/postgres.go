@@ -128,7 +128,8 @@ func Start(t testing.TB) *Server {
 		t.Fatalf("initdb: %v\n%s", err, out)
 	}
 	port := freePort(t)
-	process := run("postgres", "-D", data, "-h", "127.0.0.1", "-p", port, "-k", dir, "-c", "fsync=off", "-c", "jit=off", "-c", "shared_buffers=32MB", "-c", "max_connections=100")
+	process := run("postgres", "-D", data, "-h", "127.0.0.1", "-p", port, "-k", dir, "-c", "fsync=off", "-c", "jit=off", "-c",
+		"shared_buffers=32MB", "-c", "max_connections=100")
 	var output bytes.Buffer
 	process.Stdout, process.Stderr = &output, &output
 	process.Cancel = func() error { return process.Process.Signal(syscall.SIGQUIT) }

@@ -31,7 +31,8 @@ func TestEachPanelHelpsToReadIt(t *testing.T) {
 		for _, a := range d.Annotations.List {
 			if a.BuiltIn == 0 {
 				marks = append(marks, a.Name)
-				if a.Datasource == nil || *a.Datasource != (source{"prometheus", "${datasource}"}) || a.TitleFormat == "" || !strings.Contains(a.TextFormat, "{{instance}}") {
+				if a.Datasource == nil || *a.Datasource != (source{"prometheus", "${datasource}"}) || a.TitleFormat == "" ||
+					!strings.Contains(a.TextFormat, "{{instance}}") {
 					t.Errorf("%s: the annotation %q: %+v", file, a.Name, a)
 				}
 			}
@@ -46,7 +47,8 @@ func TestEachPanelHelpsToReadIt(t *testing.T) {
 			f := p.FieldConfig.Defaults
 			if _, none := withoutThreshold[p.Title]; none {
 				used[p.Title] = true
-			} else if n := len(f.Thresholds.Steps); p.Type == "timeseries" && (n < 2 || f.Thresholds.Steps[n-1].Value == nil || f.Custom.ThresholdsStyle.Mode == "") {
+			} else if n := len(f.Thresholds.Steps); p.Type == "timeseries" &&
+				(n < 2 || f.Thresholds.Steps[n-1].Value == nil || f.Custom.ThresholdsStyle.Mode == "") {
 				t.Errorf("%s: %q shows no threshold, and is not among those that have none", file, p.Title)
 			}
 			p.leadsToTheNode(t, file)

@@ -28,7 +28,8 @@ func TestDashboardsFollowGrafanasLinter(t *testing.T) {
 				continue
 			}
 			if v := d.Templating.List[i]; v.Label != label || !v.Multi || !v.IncludeAll || v.AllValue != ".+" || v.Refresh != 2 {
-				t.Errorf("%s: %+v: must be called %s, take several values and all (.+), and be read again when the time changes", file, v, label)
+				t.Errorf("%s: %+v: must be called %s, take several values and all (.+), and be read again when the time changes",
+					file, v, label)
 			}
 		}
 		for _, p := range d.Panels {

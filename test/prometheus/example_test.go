@@ -8,7 +8,8 @@ import (
 )
 
 func TestPromtoolTakesTheExample(t *testing.T) {
-	if out, err := prometheus.Run(t, prometheus.Promtool, "check", "config", deployed("prometheus", "prometheus-example.yml")); err != nil || strings.Count(out, "rules found") != 5 {
+	if out, err := prometheus.Run(t, prometheus.Promtool, "check", "config",
+		deployed("prometheus", "prometheus-example.yml")); err != nil || strings.Count(out, "rules found") != 5 {
 		t.Errorf("%v\n%s", err, out)
 	}
 }
@@ -31,7 +32,8 @@ func TestAmtoolRoutes(t *testing.T) {
 		"alertname=NodewatchWatchdog severity=none node=node2 site=rl1":           "deadman",
 		"alertname=SomethingElse severity=critical":                               "tickets",
 	} {
-		args := append([]string{"config", "routes", "test", "--config.file=" + deployed("prometheus", "alertmanager-example.yml")}, strings.Fields(labels)...)
+		args := append([]string{"config", "routes", "test", "--config.file=" + deployed("prometheus", "alertmanager-example.yml")},
+			strings.Fields(labels)...)
 		out, err := prometheus.Run(t, prometheus.Amtool, args...)
 		lines := strings.Split(strings.TrimSpace(out), "\n") // the last line is the result; a warning may precede it
 		if got := lines[len(lines)-1]; err != nil || got != want {

@@ -81,8 +81,10 @@ func TestMixinIsClean(t *testing.T) {
 	for _, file := range []string{"mixin.libsonnet", "prometheusrule.jsonnet"} {
 		tool(t, "jsonnet-lint", file)
 	}
-	all := tool(t, "jsonnet", "-e", `local m = (import 'mixin.libsonnet') { _config+:: { runbookRef: 'v9.9.9', findings: false } }; m.prometheusAlerts + { dashboards: std.objectFields(m.grafanaDashboards) }`)
-	if strings.Contains(all, "/blob/main/") || !strings.Contains(all, "/blob/v9.9.9/") || strings.Contains(all, "NodewatchFindingWarning") || strings.Count(all, "nodewatch-") < 2 {
+	all := tool(t, "jsonnet", "-e",
+		`local m = (import 'mixin.libsonnet') { _config+:: { runbookRef: 'v9.9.9', findings: false } }; m.prometheusAlerts + { dashboards: std.objectFields(m.grafanaDashboards) }`)
+	if strings.Contains(all, "/blob/main/") || !strings.Contains(all, "/blob/v9.9.9/") ||
+		strings.Contains(all, "NodewatchFindingWarning") || strings.Count(all, "nodewatch-") < 2 {
 		t.Errorf("the release of runbooks or the choice of findings is not respected:\n%.2000s", all)
 	}
 }

@@ -92,7 +92,8 @@ func (v vocabulary) readValues(t *testing.T) {
 		v.values[name] = map[string][]string{}
 		for _, m := range family.Metric {
 			for _, l := range m.Label {
-				if slices.Contains([]string{"state", "direction", "kind", "class", "client", "depth", "status", "component", "source"}, l.GetName()) && name != "nodewatch_bond_info" && name != "nodewatch_krbd_device_info" {
+				if slices.Contains([]string{"state", "direction", "kind", "class", "client", "depth", "status", "component", "source"},
+					l.GetName()) && name != "nodewatch_bond_info" && name != "nodewatch_krbd_device_info" {
 					v.values[name][l.GetName()] = append(v.values[name][l.GetName()], l.GetValue())
 				}
 			}
@@ -103,7 +104,8 @@ func (v vocabulary) readValues(t *testing.T) {
 		ids = append(ids, r.ID)
 	}
 	for _, name := range []string{"nodewatch_finding", "nodewatch_finding_accepted"} {
-		v.values[name] = map[string][]string{"rule": ids, "severity": {string(report.Info), string(report.Warning), string(report.Critical)}}
+		v.values[name] = map[string][]string{"rule": ids, "severity": {string(report.Info), string(report.Warning),
+			string(report.Critical)}}
 	}
 	v.values["nodewatch_report_failures_total"] = map[string][]string{"reason": {
 		string(report.Transient), string(report.Throttled), string(report.Misconfigured), string(report.Partial), string(report.Stale),

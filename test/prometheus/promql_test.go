@@ -50,7 +50,8 @@ func named(expr string) query {
 			}
 		}
 	}
-	for _, at := range word.FindAllStringIndex(quoted.ReplaceAllStringFunc(expr, func(s string) string { return strings.Repeat(" ", len(s)) }), -1) {
+	for _, at := range word.FindAllStringIndex(quoted.ReplaceAllStringFunc(expr,
+		func(s string) string { return strings.Repeat(" ", len(s)) }), -1) {
 		name, rest := expr[at[0]:at[1]], expr[at[1]:]
 		if !metricName.MatchString(name) || at[0] > 0 && expr[at[0]-1] == '$' {
 			continue

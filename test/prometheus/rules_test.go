@@ -71,7 +71,8 @@ func rules(t *testing.T) []shipped {
 }
 
 func TestPromtoolTakesTheRules(t *testing.T) {
-	if out, err := prometheus.Run(t, prometheus.Promtool, append([]string{"check", "rules", "--lint=all", "--lint-fatal"}, ruleFiles(t)...)...); err != nil {
+	if out, err := prometheus.Run(t, prometheus.Promtool, append([]string{"check", "rules", "--lint=all", "--lint-fatal"},
+		ruleFiles(t)...)...); err != nil {
 		t.Errorf("%v\n%s", err, out)
 	}
 }
@@ -161,7 +162,8 @@ func TestEachRuleOfTheCatalogueAlerts(t *testing.T) {
 			severities++
 			labels := fmt.Sprintf("instance=\"node2\", job=\"nodewatch\", rule=%q, severity=%q", r.ID, severity)
 			fmt.Fprintf(&series, "      - {series: 'nodewatch_finding{%s, subject=\"x\"}', values: '1x90'}\n", labels)
-			fmt.Fprintf(&want, "          - {labels: 'ALERTS{alertname=%q, alertstate=\"firing\", %s, subject=\"x\"}', value: 1}\n", alert, labels)
+			fmt.Fprintf(&want, "          - {labels: 'ALERTS{alertname=%q, alertstate=\"firing\", %s, subject=\"x\"}', value: 1}\n",
+				alert, labels)
 			n++
 		}
 		if severities == 0 {
@@ -225,7 +227,8 @@ func describes(r shipped) []string {
 	if !strings.HasPrefix(r.Alert, "NodewatchFinding") {
 		return []string{about, " First step: "}
 	}
-	return []string{about, "{{ $labels.rule }}", "$labels.subject", "nodewatch_finding_guests{", "affected guests (last known): ", "The node cannot be scraped: ", " First step: nodewatch check,", "its page"}
+	return []string{about, "{{ $labels.rule }}", "$labels.subject", "nodewatch_finding_guests{", "affected guests (last known): ",
+		"The node cannot be scraped: ", " First step: nodewatch check,", "its page"}
 }
 
 // An alert on a finding links to the node's page, with nodewatch's port if the scrape configuration
@@ -254,7 +257,8 @@ tests:
 		"node2":       "http://node2:10090/",
 		"node2:10099": "http://node2:10099/",
 	} {
-		file := prometheus.Write(t, t.TempDir(), "page.yml", fmt.Sprintf(text, deployed("prometheus", "recording.yml"), deployed("prometheus", "findings.yml"), instance, page))
+		file := prometheus.Write(t, t.TempDir(), "page.yml", fmt.Sprintf(text, deployed("prometheus", "recording.yml"),
+			deployed("prometheus", "findings.yml"), instance, page))
 		if out, err := prometheus.Run(t, prometheus.Promtool, "test", "rules", file); err != nil {
 			t.Errorf("%s: %v\n%s", instance, err, out)
 		}
@@ -275,7 +279,8 @@ func leads(t *testing.T, alert, url string) {
 		return
 	}
 	for line := range strings.Lines(string(raw)) {
-		if title, is := strings.CutPrefix(strings.TrimLeft(line, "#"), " "); is && strings.HasPrefix(line, "#") && strings.EqualFold(strings.TrimSpace(title), anchor) {
+		if title, is := strings.CutPrefix(strings.TrimLeft(line, "#"), " "); is && strings.HasPrefix(line, "#") &&
+			strings.EqualFold(strings.TrimSpace(title), anchor) {
 			return
 		}
 	}

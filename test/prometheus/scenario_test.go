@@ -47,7 +47,8 @@ func TestAFindingReachesThePager(t *testing.T) {
 	n := receiver.Until(t, soon, func(n prometheus.Notification) bool { _, is := storm(n, "firing"); return is })
 	a, _ := storm(n, "firing")
 	t.Logf("raised, then %.1f s to the page", n.At.Sub(raised).Seconds())
-	if n.Receiver != "pager" || n.GroupLabels["switch"] != "sw1" || a.Labels["alertname"] != "NodewatchFindingCritical" || a.Labels["instance"] != "node1" ||
+	if n.Receiver != "pager" || n.GroupLabels["switch"] != "sw1" || a.Labels["alertname"] != "NodewatchFindingCritical" ||
+		a.Labels["instance"] != "node1" ||
 		!strings.HasSuffix(a.Annotations["runbook_url"], "rules.md#krbd-retry-storm") {
 		t.Errorf("%+v", n)
 	}

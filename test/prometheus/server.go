@@ -124,7 +124,8 @@ func StartAlertmanagers(t testing.TB, config string) (urls []string) {
 func startAlertmanager(t testing.TB, config string, args ...string) string {
 	t.Helper()
 	return start(t, Alertmanager, `Listening on`, append([]string{
-		"--config.file=" + Write(t, t.TempDir(), "alertmanager.yml", config), "--storage.path=" + t.TempDir(), "--web.listen-address=127.0.0.1:0",
+		"--config.file=" + Write(t, t.TempDir(), "alertmanager.yml", config), "--storage.path=" + t.TempDir(),
+		"--web.listen-address=127.0.0.1:0",
 	}, args...)...)
 }
 

@@ -20,7 +20,8 @@ func testDirectories(t *testing.T, m *machine) {
 		t.Errorf("the directories are %q", got)
 	}
 	env := m.sh(t, fmt.Sprintf("tr '\\0' '\\n' </proc/%d/environ", m.pid(t)))
-	for _, want := range []string{"RUNTIME_DIRECTORY=/run/nodewatch", "STATE_DIRECTORY=/var/lib/nodewatch", "CONFIGURATION_DIRECTORY=/etc/nodewatch"} {
+	for _, want := range []string{"RUNTIME_DIRECTORY=/run/nodewatch", "STATE_DIRECTORY=/var/lib/nodewatch",
+		"CONFIGURATION_DIRECTORY=/etc/nodewatch"} {
 		if !strings.Contains("\n"+env+"\n", "\n"+want+"\n") {
 			t.Errorf("no %s in the environment", want)
 		}
@@ -100,7 +101,8 @@ func testKilled(t *testing.T, m *machine) {
 func testCredentials(t *testing.T, m *machine) {
 	const drop = "/etc/systemd/system/nodewatch.service.d/credentials.conf"
 	m.put(t, "/etc/nodewatch/nodewatch.yml", 0o644, configuration+"  keyring: /run/credentials/nodewatch.service/ceph.keyring\n")
-	m.sh(t, "mkdir -p ${d=/etc/systemd/system/nodewatch.service.d}; cp /"+credentials+" "+drop+"; chown root:root "+keyring+"; chmod 600 "+keyring+"; systemctl daemon-reload; systemctl restart nodewatch")
+	m.sh(t, "mkdir -p ${d=/etc/systemd/system/nodewatch.service.d}; cp /"+credentials+" "+drop+"; chown root:root "+keyring+"; chmod 600 "+
+		keyring+"; systemctl daemon-reload; systemctl restart nodewatch")
 	m.until(t, "the cluster is seen", func() bool { return m.metric(t, `nodewatch_cluster_health{status="HEALTH_OK"}`) == "1" })
 	m.put(t, "/etc/nodewatch/nodewatch.yml", 0o644, configuration)
 	m.sh(t, "rm "+drop+"; chown root:nodewatch "+keyring+"; chmod 640 "+keyring+"; systemctl daemon-reload; systemctl restart nodewatch")
@@ -181,8 +183,10 @@ func (m *machine) reports(t *testing.T, program, deadline string) (undo func()) 
 	t.Helper()
 	const drop = "/etc/systemd/system/nodewatch.service.d/devices.conf"
 	m.put(t, "/usr/local/bin/report", 0o755, program)
-	m.put(t, "/etc/nodewatch/nodewatch.yml", 0o644, configuration+"reporters:\n  - {name: program, every: 10s, deadline: "+deadline+", exec: {program: /usr/local/bin/report, mode: state}}\n")
-	m.sh(t, "mkdir -p ${d=/etc/systemd/system/nodewatch.service.d}; printf '[Service]\\nDeviceAllow=/dev/rbd0 r\\n' >"+drop+"; chmod 644 /dev/rbd0; systemctl daemon-reload; systemctl restart nodewatch")
+	m.put(t, "/etc/nodewatch/nodewatch.yml", 0o644, configuration+"reporters:\n  - {name: program, every: 10s, deadline: "+deadline+
+		", exec: {program: /usr/local/bin/report, mode: state}}\n")
+	m.sh(t, "mkdir -p ${d=/etc/systemd/system/nodewatch.service.d}; printf '[Service]\\nDeviceAllow=/dev/rbd0 r\\n' >"+drop+
+		"; chmod 644 /dev/rbd0; systemctl daemon-reload; systemctl restart nodewatch")
 	return func() {
 		m.put(t, "/etc/nodewatch/nodewatch.yml", 0o644, configuration)
 		m.sh(t, "rm -f "+drop+"; chmod 660 /dev/rbd0; systemctl daemon-reload; systemctl restart nodewatch")

@@ -77,7 +77,8 @@ func (m *machine) installed(t *testing.T, name string) {
 	if strings.Contains(out, "warning: /") {
 		t.Errorf("dpkg -i warns: %s", out)
 	}
-	if got := m.sh(t, "systemctl is-enabled "+name+"; systemctl show -P FragmentPath "+name); got != "enabled\n/usr/lib/systemd/system/"+name+".service" && got != "enabled\n/lib/systemd/system/"+name+".service" {
+	if got := m.sh(t, "systemctl is-enabled "+name+"; systemctl show -P FragmentPath "+name); got != "enabled\n/usr/lib/systemd/system/"+
+		name+".service" && got != "enabled\n/lib/systemd/system/"+name+".service" {
 		t.Errorf("%s is %s", name, got)
 	}
 }
@@ -118,11 +119,13 @@ func (m *machine) leaves(t *testing.T, name string) {
 		t.Errorf("after an upgrade of a disabled service: %s", got)
 	}
 	m.takes(t, "systemctl enable --now "+name+"; dpkg -r "+name)
-	if got, _ := m.run(t, "systemctl is-active "+name+" || true; [ -d /var/lib/"+name+" ] && [ -e /etc/default/"+name+" ] && [ ! -e /usr/bin/"+name+" ] && echo kept"); got != "inactive\nkept" {
+	if got, _ := m.run(t, "systemctl is-active "+name+" || true; [ -d /var/lib/"+name+" ] && [ -e /etc/default/"+name+
+		" ] && [ ! -e /usr/bin/"+name+" ] && echo kept"); got != "inactive\nkept" {
 		t.Errorf("after a removal: %s", got)
 	}
 	m.takes(t, "dpkg -P "+name)
-	if left, _ := m.run(t, "ls -d /var/lib/"+name+" /etc/default/"+name+" /usr/lib/systemd/system/"+name+".service /usr/lib/sysctl.d/60-"+name+".conf /etc/systemd/system/multi-user.target.wants/"+name+".service 2>/dev/null || true"); left != "" {
+	if left, _ := m.run(t, "ls -d /var/lib/"+name+" /etc/default/"+name+" /usr/lib/systemd/system/"+name+".service /usr/lib/sysctl.d/60-"+
+		name+".conf /etc/systemd/system/multi-user.target.wants/"+name+".service 2>/dev/null || true"); left != "" {
 		t.Errorf("a purge leaves %s", left)
 	}
 }
@@ -171,7 +174,8 @@ func testStatusPackage(t *testing.T, m *machine) {
 	})
 	begin := time.Now()
 	m.sh(t, "systemctl stop "+name)
-	fmt.Printf("systemd-test: %s stopped in %.1f s; %s\n", name, time.Since(begin).Seconds(), m.sh(t, "systemd-analyze security --no-pager "+name+" | tail -n 1"))
+	fmt.Printf("systemd-test: %s stopped in %.1f s; %s\n", name, time.Since(begin).Seconds(),
+		m.sh(t, "systemd-analyze security --no-pager "+name+" | tail -n 1"))
 	if got := m.sh(t, "systemctl show -P Result "+name); got != "success" {
 		t.Errorf("it ends with %s", got)
 	}

@@ -27,7 +27,8 @@ var agentUnit []byte
 // and those of the root file system.
 var (
 	firstModules = []string{"virtio_pci", "virtio_blk", "crc32c_generic", "ext4"}
-	modules      = append([]string{"virtio_console", "virtio_net", "bonding", "dummy", "libceph", "rbd", "cbc", "aes_generic", "gcm", "ctr", "hmac", "sha256_generic"}, firstModules...)
+	modules      = append([]string{"virtio_console", "virtio_net", "bonding", "dummy", "libceph", "rbd", "cbc", "aes_generic", "gcm", "ctr",
+		"hmac", "sha256_generic"}, firstModules...)
 )
 
 // programs are the programs of this machine that the guest has in addition to
@@ -43,7 +44,8 @@ type root struct {
 func newRoot(t *testing.T, dir string) root {
 	t.Helper()
 	r := root{t, dir}
-	for _, d := range []string{"usr/bin", "usr/sbin", "usr/lib", "usr/lib64", "dev", "proc", "sys", "run", "tmp", "root", "var", "etc", "home"} {
+	for _, d := range []string{"usr/bin", "usr/sbin", "usr/lib", "usr/lib64", "dev", "proc", "sys", "run", "tmp", "root", "var",
+		"etc", "home"} {
 		r.must(os.MkdirAll(filepath.Join(dir, d), 0o755))
 	}
 	for _, d := range []string{"bin", "sbin", "lib", "lib64"} {
@@ -96,7 +98,8 @@ func (r root) unpacked(name string) (binaries []string) {
 	}
 	for _, path := range strings.Fields(string(list)) {
 		info, err := os.Lstat(path)
-		if err != nil || strings.HasPrefix(path, "/usr/share/doc") || strings.HasPrefix(path, "/usr/share/man") || strings.HasPrefix(path, "/usr/share/locale") {
+		if err != nil || strings.HasPrefix(path, "/usr/share/doc") || strings.HasPrefix(path, "/usr/share/man") ||
+			strings.HasPrefix(path, "/usr/share/locale") {
 			continue
 		}
 		switch info.Mode().Type() {
@@ -208,7 +211,8 @@ func disk(t *testing.T, dir, bin string, k lab.Kernel) (file string) {
 	r.kernel(k, modules...)
 	r.settings()
 	file = filepath.Join(dir, "disk")
-	if out, err := exec.Command("mke2fs", "-q", "-t", "ext4", "-O", "^has_journal", "-d", r.dir, file, "400M").CombinedOutput(); err != nil {
+	if out, err := exec.Command("mke2fs", "-q", "-t", "ext4", "-O", "^has_journal", "-d", r.dir, file,
+		"400M").CombinedOutput(); err != nil {
 		t.Fatalf("mke2fs: %v\n%s", err, out)
 	}
 	return file
@@ -255,7 +259,8 @@ func missing() string {
 	if _, err := os.Stat("/dev/net/tun"); err != nil {
 		return err.Error()
 	}
-	for _, p := range append([]string{"qemu-system-x86_64", "busybox", "ceph-mon", "ceph-osd", "ceph-mgr", "ceph", "rbd", "dpkg-query", "depmod", "ldd", "mke2fs", "dpkg", "perl", "tar", "deb-systemd-helper"}, programs...) {
+	for _, p := range append([]string{"qemu-system-x86_64", "busybox", "ceph-mon", "ceph-osd", "ceph-mgr", "ceph", "rbd", "dpkg-query",
+		"depmod", "ldd", "mke2fs", "dpkg", "perl", "tar", "deb-systemd-helper"}, programs...) {
 		if _, err := exec.LookPath(p); err != nil {
 			return err.Error()
 		}

@@ -95,7 +95,8 @@ func testPrivileges(t *testing.T, m *machine) {
 	processes["launcher"] = m.status(t, m.child(t, "/usr/local/bin/nodewatch\\ launcher\\ with-spare"))
 	processes["spare"] = m.status(t, m.child(t, "/usr/local/bin/nodewatch\\ launcher\\ spare"))
 	has := map[string]string{"daemon": own, "launcher": probes, "spare": probes, "probe": probes, "nodewatch-ceph": none}
-	for pid, want := range map[int]string{asking: "500 0 384", m.child(t, "/usr/local/bin/nodewatch\\ probe"): "500 0 384", m.pid(t): "-900 -10 "} {
+	for pid, want := range map[int]string{asking: "500 0 384", m.child(t, "/usr/local/bin/nodewatch\\ probe"): "500 0 384",
+		m.pid(t): "-900 -10 "} {
 		got := m.sh(t, fmt.Sprintf("cd /proc/%d; echo $(cat oom_score_adj) $(cut -d' ' -f19 stat) $(sed -n 's/^Max processes *\\([0-9]*\\) .*/\\1/p' limits)", pid))
 		if !strings.HasPrefix(got, want) {
 			t.Errorf("process %d: OOM score, niceness and tasks are %s, want %s", pid, got, want)
@@ -137,7 +138,8 @@ func testMemory(t *testing.T, m *machine) {
 	if score := m.sh(t, fmt.Sprintf("cat /proc/%d/oom_score_adj", pid)); score != "-900" {
 		t.Errorf("oom_score_adj is %s", score)
 	}
-	if said := m.sh(t, "journalctl --no-pager -o cat -u nodewatch"); strings.Contains(said, "memory is not locked") || strings.Contains(said, "children keep") {
+	if said := m.sh(t, "journalctl --no-pager -o cat -u nodewatch"); strings.Contains(said, "memory is not locked") ||
+		strings.Contains(said, "children keep") {
 		t.Errorf("it complains: %s", said)
 	}
 }

@@ -31,7 +31,8 @@ func testSight(t *testing.T, m *machine) {
 		t.Fatalf("on this machine anybody reads the kernel log or debugfs, so that nothing is proved: %s", out)
 	}
 	want := map[string]string{"libvirt": "absent", "ovs": "absent"}
-	for _, name := range []string{"bond", "nic", "nic-drops", "nic-limits", "krbd", "krbd-io", "osdc", "qemu", "kmsg", "host", "ceph", "overrides", "launcher", "state", "state-directory"} {
+	for _, name := range []string{"bond", "nic", "nic-drops", "nic-limits", "krbd", "krbd-io", "osdc", "qemu", "kmsg", "host", "ceph",
+		"overrides", "launcher", "state", "state-directory"} {
 		want[name] = "ok"
 	}
 	got := map[string]string{}

@@ -56,7 +56,8 @@ func TestEveryRuleSaysWhatItIs(t *testing.T) {
 		}
 		seen[r.ID] = true
 		if r.Title == "" || r.About == "" || r.Severity == "" || r.Component == "" || r.Impact == "" || len(r.Do) == 0 || r.Check == nil {
-			t.Errorf("%s: title %q, severity %q, impact %q, component %q, about %q, %d things to do", r.ID, r.Title, r.Severity, r.Impact, r.Component, r.About, len(r.Do))
+			t.Errorf("%s: title %q, severity %q, impact %q, component %q, about %q, %d things to do", r.ID, r.Title, r.Severity, r.Impact,
+				r.Component, r.About, len(r.Do))
 		}
 	}
 }
@@ -126,7 +127,8 @@ func TestSettingsRoundTrip(t *testing.T) {
 
 func TestSettingsThatAreNotAllowedLeaveTheDefaults(t *testing.T) {
 	for _, raw := range []string{`{"share": 7}`, `{"share": 0.8, "for": 1}`, `{"share": "x"}`, `{"share": 0.8`, `[]`, `null`} {
-		got := all.Default().With(node.Settings{Limits: map[string]json.RawMessage{"nic-saturated": json.RawMessage(raw), "no-such-rule": json.RawMessage(`{}`), "source-stalled": json.RawMessage(`{"a":1}`)}})
+		got := all.Default().With(node.Settings{Limits: map[string]json.RawMessage{"nic-saturated": json.RawMessage(raw),
+			"no-such-rule": json.RawMessage(`{}`), "source-stalled": json.RawMessage(`{"a":1}`)}})
 		r, _ := got.Rule("nic-saturated")
 		if l := rule.Limits(r); l[0].Value != "0.9" || l[1].Value != "5s" {
 			t.Errorf("%s: got share %s for %s, want the defaults", raw, l[0].Value, l[1].Value)

@@ -38,7 +38,8 @@ type big struct {
 }
 
 func newBig() *big {
-	b := &big{Hypervisor: nodetest.TenTimes(), host: host.State{Release: "6.1.0-56-amd64", BootID: "a", CPUs: 128, Load: [3]float64{40, 40, 40}, IO: &host.Pressure{Some10: 4}}}
+	b := &big{Hypervisor: nodetest.TenTimes(), host: host.State{Release: "6.1.0-56-amd64", BootID: "a", CPUs: 128,
+		Load: [3]float64{40, 40, 40}, IO: &host.Pressure{Some10: 4}}}
 	b.links, b.mapped, b.guests = b.Links(), b.Mapped(), b.Domains()
 	for i := range b.links.Bonds[1:] { // one bond hashes with layer2
 		b.links.Bonds[1+i].HashPolicy = bond.Layer34
@@ -59,7 +60,9 @@ func (b *big) each(at time.Time, storm bool) []node.Observation {
 	b.second++
 	b.counters, b.disks = b.counters[:0], b.disks[:0]
 	for i := range 2 * b.Bonds {
-		b.counters = append(b.counters, bond.Counters{Name: b.links.Bonds[i/2].Slaves[i%2].Name, Index: b.links.Bonds[i/2].Slaves[i%2].Index, Speed: 10000, RxBytes: b.second * 1e9, TxBytes: b.second * 3e8, RxPackets: b.second * 7e5, RxMissed: b.second * uint64(i%2)})
+		b.counters = append(b.counters, bond.Counters{Name: b.links.Bonds[i/2].Slaves[i%2].Name,
+			Index: b.links.Bonds[i/2].Slaves[i%2].Index, Speed: 10000, RxBytes: b.second * 1e9, TxBytes: b.second * 3e8,
+			RxPackets: b.second * 7e5, RxMissed: b.second * uint64(i%2)})
 	}
 	done, flying := b.second*20, uint64(1)
 	if storm {
@@ -68,13 +71,16 @@ func (b *big) each(at time.Time, storm bool) []node.Observation {
 	for i := range b.Disks {
 		b.disks = append(b.disks, rbd.IO{Device: b.mapped[i].Device, Reads: done, ReadTicks: 5 * done, InFlightR: flying})
 	}
-	list := []node.Observation{node.SawCounters{Reading: nodetest.Reading(at, 0, b.counters)}, node.SawIO{Reading: nodetest.Reading(at, 0, b.disks)}}
+	list := []node.Observation{node.SawCounters{Reading: nodetest.Reading(at, 0, b.counters)},
+		node.SawIO{Reading: nodetest.Reading(at, 0, b.disks)}}
 	for quarter := range b.counts { // the kernel log is read four times a second
 		counts := b.counts[quarter][:0]
 		for i := 0; storm && i < b.OSDs; i++ { // each second, each session has 28 CRC faults and is closed once by the OSD
-			counts = append(counts, kmsg.Count{Class: kmsg.CRC, Peer: b.peers[i], Addr: b.osds[i].Addrs[0], N: 7, First: at, Last: at, Text: "libceph: osd (1) bad crc/signature"})
+			counts = append(counts, kmsg.Count{Class: kmsg.CRC, Peer: b.peers[i], Addr: b.osds[i].Addrs[0], N: 7, First: at, Last: at,
+				Text: "libceph: osd (1) bad crc/signature"})
 			if quarter == i%4 {
-				counts = append(counts, kmsg.Count{Class: kmsg.ClosedOpen, Peer: b.peers[i], Addr: b.osds[i].Addrs[0], N: 1, First: at, Last: at, Text: "libceph: osd (1) socket closed"})
+				counts = append(counts, kmsg.Count{Class: kmsg.ClosedOpen, Peer: b.peers[i], Addr: b.osds[i].Addrs[0], N: 1, First: at,
+					Last: at, Text: "libceph: osd (1) socket closed"})
 			}
 		}
 		b.counts[quarter] = counts
@@ -96,18 +102,22 @@ func spent(b *testing.B) time.Duration {
 func (b *big) rare(at time.Time) []node.Observation {
 	var requests []rbd.Request
 	for i := range 64 {
-		requests = append(requests, rbd.Request{TID: uint64(i), OSD: i, Object: "rbd_data.000000000001.0000000000000001", Attempts: int(b.second) + i, Ops: "read"})
+		requests = append(requests, rbd.Request{TID: uint64(i), OSD: i, Object: "rbd_data.000000000001.0000000000000001",
+			Attempts: int(b.second) + i, Ops: "read"})
 	}
 	return []node.Observation{
 		node.SawLinks{Reading: nodetest.Reading(at, 0, b.links)},
 		node.SawOVS{Reading: node.Reading[[]bond.Bond]{Err: &node.Error{Kind: node.Absent, Since: at}}},
-		node.SawDrops{Reading: nodetest.Reading(at, 0, []bond.Drops{{Name: "eth0", Index: 11, Driver: "ixgbe", Counts: map[string]uint64{"rx_no_dma_resources": b.second}}})},
+		node.SawDrops{Reading: nodetest.Reading(at, 0, []bond.Drops{{Name: "eth0", Index: 11, Driver: "ixgbe",
+			Counts: map[string]uint64{"rx_no_dma_resources": b.second}}})},
 		node.SawMapped{Reading: nodetest.Reading(at, 0, b.mapped)},
-		node.SawPending{Reading: nodetest.Reading(at, 0, []rbd.Pending{{FSID: b.mapped[0].FSID, ClientID: b.mapped[0].ClientID, Total: 64, Requests: requests}})},
+		node.SawPending{Reading: nodetest.Reading(at, 0, []rbd.Pending{{FSID: b.mapped[0].FSID, ClientID: b.mapped[0].ClientID, Total: 64,
+			Requests: requests}})},
 		node.SawLibvirt{Reading: nodetest.Reading(at, 0, b.guests)},
 		node.SawQEMU{Reading: nodetest.Reading(at, 0, rbd.Guests{Guests: b.guests.Guests})},
 		node.SawHost{Reading: nodetest.Reading(at, 0, b.host)},
-		node.SawCluster{Reading: nodetest.Reading(at, 0, ceph.Cluster{FSID: b.mapped[0].FSID, Health: ceph.Health{Status: "HEALTH_OK"}, OSDMap: ceph.OSDMap{OSDs: b.osds}})},
+		node.SawCluster{Reading: nodetest.Reading(at, 0, ceph.Cluster{FSID: b.mapped[0].FSID, Health: ceph.Health{Status: "HEALTH_OK"},
+			OSDMap: ceph.OSDMap{OSDs: b.osds}})},
 	}
 }
 

@@ -84,7 +84,8 @@ func FuzzJudge(f *testing.F) {
 				last = max(last, tn.N)
 			}
 			for i, finding := range r.Findings {
-				if finding.Severity.Rank() == 0 || !slices.ContainsFunc(r.Components, func(c report.Component) bool { return c.Name == finding.Component }) {
+				if finding.Severity.Rank() == 0 || !slices.ContainsFunc(r.Components,
+					func(c report.Component) bool { return c.Name == finding.Component }) {
 					t.Fatalf("finding %+v", finding)
 				}
 				if i > 0 && r.Findings[i-1].Severity.Rank() < finding.Severity.Rank() {

@@ -139,12 +139,14 @@ const kernelLogHead = `# The kernel log
 
 <!-- Generated from pkg/kmsg and internal/rule/all by "make docs". -->
 
-nodewatch reads ` + "`/dev/kmsg`" + ` and assigns a class to each line. Lines are counted by class, OSD, device, errno and detail; only the count, the times and one text of each are kept.
+nodewatch reads ` + "`/dev/kmsg`" +
+	` and assigns a class to each line. Lines are counted by class, OSD, device, errno and detail; only the count, the times and one text of each are kept.
 Every class is in ` + "`nodewatch_kmsg_events_total{class=\"...\"}`" + `, whether a rule uses it or not.
 
 ## Lines that nodewatch ignores
 
-- **CephFS**: the lines of ` + "`ceph.ko`" + ` (` + "`ceph: ...`" + `: MDS sessions, caps, lost mounts). The sessions with OSDs and monitors, which CephFS shares with krbd, are counted.
+- **CephFS**: the lines of ` + "`ceph.ko`" + ` (` + "`ceph: ...`" +
+	`: MDS sessions, caps, lost mounts). The sessions with OSDs and monitors, which CephFS shares with krbd, are counted.
 - **iSCSI, NVMe-oF, Fibre Channel and DRBD**: their transports and sessions. An I/O error of the block layer on such a disk is counted, but raises no finding.
 - **NFS and other network filesystems**; local disks, their controllers and RAID. Exceptions are block-layer errors and filesystems that turn read-only.
 - **librbd**: it runs inside QEMU and writes nothing to the kernel log.

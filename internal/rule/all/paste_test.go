@@ -66,12 +66,14 @@ func shellWords(command string) (words []string, err error) {
 // FuzzPaste: a pasted command has exactly the intended words, or is empty; it is
 // empty only if a name is empty, begins with "-", or contains invisible characters.
 func FuzzPaste(f *testing.F) {
-	for _, name := range []string{"bond0", "", "-a", "a;reboot", "it's", "a b", "$(id)", "`id`", "a\nb", "a\x1b[201~b", "\"", "\\", "''", "'\\''", "*", "~", "!x", "#", "a=b", "ä", "\u202e", "\xff", "%s%d"} {
+	for _, name := range []string{"bond0", "", "-a", "a;reboot", "it's", "a b", "$(id)", "`id`", "a\nb", "a\x1b[201~b", "\"", "\\", "''",
+		"'\\''", "*", "~", "!x", "#", "a=b", "ä", "\u202e", "\xff", "%s%d"} {
 		f.Add(name, "x")
 	}
 	f.Fuzz(func(t *testing.T, name, other string) {
 		unfit := func(name string) bool {
-			return name == "" || name[0] == '-' || !strings.ContainsFunc(name, unicode.IsPrint) || strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) })
+			return name == "" || name[0] == '-' || !strings.ContainsFunc(name, unicode.IsPrint) ||
+				strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) })
 		}
 		command := rule.ShellCommand("see dev %s; look %s", name, other)
 		if (command == "") != (unfit(name) || unfit(other)) {
@@ -93,7 +95,8 @@ func TestPasteInAShell(t *testing.T) {
 	if err != nil {
 		t.Skip("there is no sh here")
 	}
-	for _, name := range []string{"bond0", "a;reboot", "it's", "a b  c", "$(id)", "`id`", "\"", "\\", "''", "*", "~root", "!x", "#", "a=b", "a&b|c>d<e", "{a,b}", "[ab]", "%s", "ä"} {
+	for _, name := range []string{"bond0", "a;reboot", "it's", "a b  c", "$(id)", "`id`", "\"", "\\", "''", "*", "~root", "!x", "#", "a=b",
+		"a&b|c>d<e", "{a,b}", "[ab]", "%s", "ä"} {
 		out, err := exec.Command(sh, "-c", rule.ShellCommand("printf %s %s", "<%s>", name)).Output()
 		if err != nil || string(out) != "<"+name+">" {
 			t.Errorf("%q: got %q, %v", name, out, err)
@@ -226,7 +229,8 @@ func TestAdviceIsSafeToPaste(t *testing.T) {
 		}
 	}
 	if len(kinds) < 15 {
-		t.Errorf("got %d kinds of commands with names in them, want at least 15: the world is not renamed: %q", len(kinds), slices.Sorted(maps.Keys(kinds)))
+		t.Errorf("got %d kinds of commands with names in them, want at least 15: the world is not renamed: %q", len(kinds),
+			slices.Sorted(maps.Keys(kinds)))
 	}
 }
 

@@ -28,7 +28,8 @@ func story() []node.Entry {
 	for i, name := range []string{"eth2", "eth3"} {
 		second.Slaves[i].Name, second.Slaves[i].Index = name, 4+i
 	}
-	sc := nodetest.New(nodetest.Over(nodetest.LACPBond(bond.Layer2), second)).MapDisks(3, "192.0.2.2").SeeHost(host.State{Release: "6.1.0"}).SeeGuests(nodetest.VMs(8, 0, "")...)
+	sc := nodetest.New(nodetest.Over(nodetest.LACPBond(bond.Layer2), second)).MapDisks(3,
+		"192.0.2.2").SeeHost(host.State{Release: "6.1.0"}).SeeGuests(nodetest.VMs(8, 0, "")...)
 	calm, stalled := nodetest.IO{Done: 2, Ms: 5, InFlight: 2}, nodetest.IO{InFlight: 2}
 	lines := func(class kmsg.Class, n uint64) {
 		sc.Log(kmsg.Count{Class: class, Peer: "osd3", Addr: "192.0.2.33:6801", N: n, Text: "libceph: osd3 (1)192.0.2.33:6801 ..."})
@@ -92,7 +93,8 @@ func TestTheSameTapeGivesTheSameReports(t *testing.T) {
 			t.Fatalf("report %d differs (-first +second):\n%s", i, cmp.Diff(first[i], second[i]))
 		}
 	}
-	for _, id := range []string{"bond-degraded", "bond-lacp", "nic-drops", "nic-saturated", "bond-hash-layer2", "host-io-pressure", "vm-paused", "kmsg-lost", "source-stalled"} {
+	for _, id := range []string{"bond-degraded", "bond-lacp", "nic-drops", "nic-saturated", "bond-hash-layer2", "host-io-pressure",
+		"vm-paused", "kmsg-lost", "source-stalled"} {
 		if !strings.Contains(strings.Join(first, "\n"), `"rule":"`+id+`"`) {
 			t.Errorf("the story says nothing of %s: it proves less than it should", id)
 		}
@@ -102,7 +104,8 @@ func TestTheSameTapeGivesTheSameReports(t *testing.T) {
 // The order of the rules determines the order of the findings and nothing else in a
 // report.
 func TestTheOrderOfRulesDoesNotMatter(t *testing.T) {
-	tape := slices.DeleteFunc(story(), func(e node.Entry) bool { _, is := e.Obs.(node.Settings); return is }) // settings contain the default order
+	// settings contain the default order
+	tape := slices.DeleteFunc(story(), func(e node.Entry) bool { _, is := e.Obs.(node.Settings); return is })
 	reversed := all.Default()
 	reversed.Rules = slices.Clone(reversed.Rules)
 	slices.Reverse(reversed.Rules)
@@ -125,7 +128,8 @@ func findingsOf(t *testing.T, b rule.RuleSet, tape []node.Entry) [][]string {
 		}
 		var list []string
 		for _, f := range v.Report.Findings {
-			slices.SortFunc(f.ExplainedBy, func(a, b report.Ref) int { return strings.Compare(a.Rule+a.Subject, b.Rule+b.Subject) }) // the order of ExplainedBy depends on the order of the rules
+			// the order of ExplainedBy depends on the order of the rules
+			slices.SortFunc(f.ExplainedBy, func(a, b report.Ref) int { return strings.Compare(a.Rule+a.Subject, b.Rule+b.Subject) })
 			raw, err := json.Marshal(f)
 			if err != nil {
 				t.Fatal(err)

@@ -96,7 +96,8 @@ func health(in rule.Input, c *ceph.Cluster) (rule.Result, bool) {
 		r.Severity, r.Impact = report.Warning, report.DegradedPerformance
 		r.Summary = fmt.Sprintf("Slow requests on %s; requests of this node are waiting for them", human.Names(concern, 5))
 	case len(slow) > 0:
-		r.Summary = fmt.Sprintf("The cluster reports slow requests on %s; no request of this node is waiting for them", human.Names(slow, 5))
+		r.Summary = fmt.Sprintf("The cluster reports slow requests on %s; no request of this node is waiting for them",
+			human.Names(slow, 5))
 	default:
 		return rule.Result{}, false
 	}
@@ -105,14 +106,16 @@ func health(in rule.Input, c *ceph.Cluster) (rule.Result, bool) {
 		addStalled(in, &r)
 	}
 	if len(paused) > 0 {
-		r.Advice = append(r.Advice, report.Advice{Do: "Find out who paused I/O and why, then unpause it", Command: "ceph osd unpause --connect-timeout 10"})
+		r.Advice = append(r.Advice, report.Advice{Do: "Find out who paused I/O and why, then unpause it",
+			Command: "ceph osd unpause --connect-timeout 10"})
 	}
 	if full {
 		r.Advice = append(r.Advice, report.Advice{Do: "Free space in the cluster: delete data, add OSDs, or raise the full ratio temporarily", Command: "ceph df --connect-timeout 10; ceph osd df --connect-timeout 10"})
 	}
 	r.Advice = append(r.Advice, report.Advice{Do: "Read the cluster's health", Command: "ceph health detail --connect-timeout 10"})
 	if len(slow) > 0 {
-		r.Advice = append(r.Advice, report.Advice{Do: "See what the slow OSD is waiting for, on its host", Command: rule.ShellCommand("ceph daemon %s dump_blocked_ops", strings.Replace(slow[0], "osd", "osd.", 1))})
+		r.Advice = append(r.Advice, report.Advice{Do: "See what the slow OSD is waiting for, on its host",
+			Command: rule.ShellCommand("ceph daemon %s dump_blocked_ops", strings.Replace(slow[0], "osd", "osd.", 1))})
 	}
 	r.Advice = append(r.Advice, report.Advice{Do: "See which OSDs are down", Command: "ceph osd tree down --connect-timeout 10"})
 	return r, true

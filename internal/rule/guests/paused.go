@@ -72,7 +72,8 @@ func stillResult(in rule.Input, still []rbd.Guest) rule.Result {
 	r := pausedResult(in, still)
 	names := r.Hits.StalledGuests
 	r.Severity, r.RestsOn = report.Warning, []string{node.SourceQEMU}
-	r.Summary = fmt.Sprintf("%s not running (paused or crashed): %s", human.AllOf(len(still), started(in.Guests), "VM"), human.Names(names, 5))
+	r.Summary = fmt.Sprintf("%s not running (paused or crashed): %s", human.AllOf(len(still), started(in.Guests), "VM"),
+		human.Names(names, 5))
 	r.Advice = []report.Advice{
 		{Do: "Ask the platform whether " + names[0] + " is paused, and why"},
 		{Do: "Check the guest's disks for errors", Command: "journalctl -k --since -30min -g 'rbd|I/O error|libceph'"},
@@ -113,7 +114,8 @@ func pausedResult(in rule.Input, paused []rbd.Guest) rule.Result {
 		Advice: []report.Advice{
 			{Do: "See which disk of " + names[0] + " failed, and how", Command: rule.ShellCommand("virsh domblkerror %s", names[0])},
 			{Do: "Check the guest's disks for errors", Command: "journalctl -k --since -30min -g 'rbd|I/O error|libceph'"},
-			{Do: "Resume it once the storage has recovered. If resumed earlier it stops again", Command: rule.ShellCommand("virsh resume %s", names[0])},
+			{Do: "Resume it once the storage has recovered. If resumed earlier it stops again",
+				Command: rule.ShellCommand("virsh resume %s", names[0])},
 		},
 	}
 	for _, g := range paused[:min(len(paused), most)] {

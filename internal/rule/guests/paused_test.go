@@ -22,13 +22,18 @@ func TestVMPaused(t *testing.T) {
 		"for no known reason": {nodetest.VMs(8, 2, "unknown"), ""},
 		"shut off after one":  {[]rbd.Guest{{Name: "vm101", State: "shutoff", Reason: "ioerror"}}, ""},
 		"one":                 {nodetest.VMs(8, 1, "ioerror"), "critical/operational: 1 of 8 VMs paused by I/O errors: vm101"},
-		"three of three":      {nodetest.VMs(3, 3, "ioerror"), "critical/operational: all 3 VMs paused by I/O errors: vm101, vm102 and vm103"},
-		"fewer than half":     {nodetest.VMs(9, 4, "ioerror"), "critical/operational: 4 of 9 VMs paused by I/O errors: vm101, vm102, vm103 and vm104"},
-		"half":                {nodetest.VMs(8, 4, "ioerror"), "critical/operational: 4 of 8 VMs paused by I/O errors: vm101, vm102, vm103 and vm104"},
-		"all of many":         {nodetest.VMs(65, 65, "ioerror"), "critical/operational: all 65 VMs paused by I/O errors: vm101, vm102, vm103, vm104, vm105 and 60 more"},
+		"three of three": {nodetest.VMs(3, 3, "ioerror"),
+			"critical/operational: all 3 VMs paused by I/O errors: vm101, vm102 and vm103"},
+		"fewer than half": {nodetest.VMs(9, 4, "ioerror"),
+			"critical/operational: 4 of 9 VMs paused by I/O errors: vm101, vm102, vm103 and vm104"},
+		"half": {nodetest.VMs(8, 4, "ioerror"),
+			"critical/operational: 4 of 8 VMs paused by I/O errors: vm101, vm102, vm103 and vm104"},
+		"all of many": {nodetest.VMs(65, 65, "ioerror"),
+			"critical/operational: all 65 VMs paused by I/O errors: vm101, vm102, vm103, vm104, vm105 and 60 more"},
 	} {
 		t.Run(what, func(t *testing.T) {
-			if got := ruletest.OnlyOne(t, ruletest.Check(nodetest.New(nodetest.Over()).SeeGuests(c.guests...), vmPaused())); ruletest.Said(got) != c.want {
+			if got := ruletest.OnlyOne(t, ruletest.Check(nodetest.New(nodetest.Over()).SeeGuests(c.guests...),
+				vmPaused())); ruletest.Said(got) != c.want {
 				t.Errorf("got  %q\nwant %q", ruletest.Said(got), c.want)
 			}
 		})
@@ -86,7 +91,8 @@ func TestVMPausedNamesDisksAndCommands(t *testing.T) {
 
 func TestVMPausedDoesNotCountGuestsThatAreOff(t *testing.T) {
 	guests := append(nodetest.VMs(4, 4, "ioerror"), rbd.Guest{Name: "zz", State: "shutoff"}, rbd.Guest{Name: "zzz", State: "shutoff"})
-	if got := ruletest.OnlyOne(t, ruletest.Check(nodetest.New(nodetest.Over()).SeeGuests(guests...), vmPaused())); !strings.Contains(ruletest.Said(got), ": all 4 VMs paused ") {
+	if got := ruletest.OnlyOne(t, ruletest.Check(nodetest.New(nodetest.Over()).SeeGuests(guests...),
+		vmPaused())); !strings.Contains(ruletest.Said(got), ": all 4 VMs paused ") {
 		t.Errorf("got %q", ruletest.Said(got))
 	}
 }

@@ -83,7 +83,8 @@ func (l *faultLimits) killed(in rule.Input) (rule.Result, bool) {
 	if name == "kvm" || strings.HasPrefix(name, "qemu") {
 		r.Severity = report.Critical
 		r.Summary = fmt.Sprintf("out of memory: the OOM killer has killed a guest (%s) at %s", name, human.Clock(s.Latest.Last))
-		r.Advice = append([]report.Advice{{Do: "Find the guest that was killed and start it on a node with free memory", Command: "journalctl -k --since -1h -g 'oom|Killed process'"}}, r.Advice...)
+		r.Advice = append([]report.Advice{{Do: "Find the guest that was killed and start it on a node with free memory",
+			Command: "journalctl -k --since -1h -g 'oom|Killed process'"}}, r.Advice...)
 	}
 	return r, true
 }
@@ -157,7 +158,8 @@ func (l *faultLimits) corrected(in rule.Input) (rule.Result, bool) {
 
 // tables names the full table, by the detail of its kernel line.
 var tables = map[string]string{
-	"conntrack": "the connection table (conntrack) is full", "tcp memory": "TCP's memory is exhausted", "orphans": "there are too many orphaned TCP sockets",
+	"conntrack": "the connection table (conntrack) is full", "tcp memory": "TCP's memory is exhausted",
+	"orphans":    "there are too many orphaned TCP sockets",
 	"neighbours": "the neighbour table is full", "syn flood": "a listening port receives more SYNs than it can handle",
 }
 
@@ -172,9 +174,11 @@ func (l *faultLimits) networkMemory(in rule.Input) (rule.Result, bool) {
 	}
 	r := rule.Result{
 		Subject: "network-memory", Severity: report.Warning, Evidence: texts(s),
-		Summary: fmt.Sprintf("%s, and packets are dropped: %s, the latest at %s", what, human.Count(s.N, "kernel line"), human.Clock(s.Latest.Last)),
+		Summary: fmt.Sprintf("%s, and packets are dropped: %s, the latest at %s", what, human.Count(s.N, "kernel line"),
+			human.Clock(s.Latest.Last)),
 		Advice: []report.Advice{
-			{Do: "Compare the number of connections with the limit", Command: "sysctl net.netfilter.nf_conntrack_count net.netfilter.nf_conntrack_max"},
+			{Do: "Compare the number of connections with the limit",
+				Command: "sysctl net.netfilter.nf_conntrack_count net.netfilter.nf_conntrack_max"},
 			{Do: "Show the sockets by protocol and state", Command: "ss -s"},
 		},
 	}

@@ -79,7 +79,8 @@ func (l *pressureLimits) check(in rule.Input, h host.State) (rule.Result, bool) 
 	}
 	if n := guestThreads(h.Waiting); n > 0 {
 		r.Impact = report.DegradedPerformance
-		r.Evidence = append(r.Evidence, in.Fact(node.SourceHost, "", fmt.Sprintf("%s of guests among the tasks that wait", human.Count(n, "thread"))))
+		r.Evidence = append(r.Evidence, in.Fact(node.SourceHost, "",
+			fmt.Sprintf("%s of guests among the tasks that wait", human.Count(n, "thread"))))
 	}
 	return r, true
 }
@@ -89,7 +90,8 @@ func (l *pressureLimits) pressed(in rule.Input, h host.State) []report.Evidence 
 	if h.IO == nil || h.IO.Full10 < 100*l.Full && h.IO.Some10 < 100*l.Some {
 		return nil
 	}
-	return []report.Evidence{in.Fact(node.SourceHost, "", fmt.Sprintf("all tasks stalled %s of the last 10 s, some %s", human.Percent(h.IO.Full10/100), human.Percent(h.IO.Some10/100)))}
+	return []report.Evidence{in.Fact(node.SourceHost, "", fmt.Sprintf("all tasks stalled %s of the last 10 s, some %s",
+		human.Percent(h.IO.Full10/100), human.Percent(h.IO.Some10/100)))}
 }
 
 // waits checks for tasks in uninterruptible sleep.
@@ -97,7 +99,8 @@ func (l *pressureLimits) waits(in rule.Input, h host.State) []report.Evidence {
 	if h.Waiting == nil || h.Waiting.Total < l.Waiting {
 		return nil
 	}
-	return []report.Evidence{in.Fact(node.SourceHost, "", fmt.Sprintf("%d tasks in uninterruptible sleep (%s)", h.Waiting.Total, commonest(h.Waiting, 3)))}
+	return []report.Evidence{in.Fact(node.SourceHost, "", fmt.Sprintf("%d tasks in uninterruptible sleep (%s)", h.Waiting.Total,
+		commonest(h.Waiting, 3)))}
 }
 
 // hungTasks checks for tasks that the kernel reported as hung, either in its log or,
@@ -116,9 +119,11 @@ func (l *pressureLimits) hungTasks(in rule.Input) []report.Evidence {
 	slices.Sort(names)
 	switch n := in.HungWithin(l.Hung); {
 	case n > logged:
-		return []report.Evidence{in.Fact(node.SourceHost, "", fmt.Sprintf("%s in the last %s (the kernel's counter)", human.Count(n, "hung task"), human.Span(l.Hung)))}
+		return []report.Evidence{in.Fact(node.SourceHost, "", fmt.Sprintf("%s in the last %s (the kernel's counter)",
+			human.Count(n, "hung task"), human.Span(l.Hung)))}
 	case logged > 0:
-		return []report.Evidence{rule.FactAt(node.SourceKmsg, "", fmt.Sprintf("%s in the last %s (%s)", human.Count(logged, "hung task"), human.Span(l.Hung), human.Names(slices.Compact(names), 3)), last)}
+		return []report.Evidence{rule.FactAt(node.SourceKmsg, "", fmt.Sprintf("%s in the last %s (%s)", human.Count(logged, "hung task"),
+			human.Span(l.Hung), human.Names(slices.Compact(names), 3)), last)}
 	}
 	return nil
 }
@@ -137,7 +142,9 @@ func (l *pressureLimits) loaded(in rule.Input, h host.State) []report.Evidence {
 func (l *pressureLimits) otherwise(in rule.Input, h host.State) []report.Evidence {
 	var list []report.Evidence
 	if h.Memory != nil && h.Memory.Some10 >= 10 {
-		list = append(list, in.Fact(node.SourceHost, "", fmt.Sprintf("memory pressure: some tasks stalled on memory %s of the last 10 s; with swap, that shows up as I/O", human.Percent(h.Memory.Some10/100))))
+		list = append(list, in.Fact(node.SourceHost, "",
+			fmt.Sprintf("memory pressure: some tasks stalled on memory %s of the last 10 s; with swap, that shows up as I/O",
+				human.Percent(h.Memory.Some10/100))))
 	}
 	if h.Waiting != nil && h.Waiting.Partly {
 		list = append(list, in.Fact(node.SourceHost, "", "not every task could be read"))

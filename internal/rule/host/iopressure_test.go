@@ -17,21 +17,32 @@ func TestHostIOPressure(t *testing.T) {
 		host host.State
 		want string
 	}{
-		"calm":                       {host.State{IO: &host.Pressure{Some10: 3}, Load: [3]float64{12}}, ""},
-		"no PSI in the kernel":       {host.State{Load: [3]float64{12}}, ""},
-		"full just below":            {host.State{IO: &host.Pressure{Full10: 19.9, Some10: 59}}, ""},
-		"full":                       {host.State{IO: &host.Pressure{Full10: 20, Some10: 30}}, "warning/operational: High I/O pressure: all tasks stalled 20 % of the last 10 s, some 30 %"},
-		"some":                       {host.State{IO: &host.Pressure{Full10: 5, Some10: 61}}, "warning/operational: High I/O pressure: all tasks stalled 5 % of the last 10 s, some 61 %"},
-		"few wait":                   {host.State{Waiting: &host.Waiting{Total: 19, ByComm: map[string]int{"kworker/u8:1": 19}}}, ""},
-		"many wait":                  {host.State{Waiting: &host.Waiting{Total: 25, ByComm: map[string]int{"jbd2/rbd0-8": 4, "kworker/u8:1": 20, "z": 1}}}, "warning/operational: High I/O pressure: 25 tasks in uninterruptible sleep (20 kworker/u8:1, 4 jbd2/rbd0-8 and 1 z)"},
-		"guests wait":                {host.State{Waiting: &host.Waiting{Total: 22, ByComm: map[string]int{"kvm": 2, "CPU 3/KVM": 10, "iou-wrk-1201": 10}}}, "warning/degraded_performance: High I/O pressure: 22 tasks in uninterruptible sleep (10 CPU 3/KVM, 10 iou-wrk-1201 and 2 kvm)"},
-		"vCPUs wait":                 {host.State{Waiting: &host.Waiting{Total: 20, ByComm: map[string]int{"CPU 0/KVM": 20}}}, "warning/degraded_performance: High I/O pressure: 20 tasks in uninterruptible sleep (20 CPU 0/KVM)"},
-		"QEMU waits":                 {host.State{Waiting: &host.Waiting{Total: 20, ByComm: map[string]int{"qemu-system-x86": 20}}}, "warning/degraded_performance: High I/O pressure: 20 tasks in uninterruptible sleep (20 qemu-system-x86)"},
-		"QEMU's workers wait":        {host.State{Waiting: &host.Waiting{Total: 20, ByComm: map[string]int{"iou-wrk-77": 20}}}, "warning/degraded_performance: High I/O pressure: 20 tasks in uninterruptible sleep (20 iou-wrk-77)"},
-		"load from computing":        {host.State{IO: &host.Pressure{Some10: 1}, Load: [3]float64{680}}, ""},
-		"load with I/O":              {host.State{IO: &host.Pressure{Some10: 12}, Load: [3]float64{680}}, "warning/operational: High I/O pressure: load 680 on 64 CPUs"},
-		"load just below":            {host.State{IO: &host.Pressure{Some10: 12}, Load: [3]float64{255}}, ""},
-		"load of those that wait":    {host.State{Waiting: &host.Waiting{Total: 400, ByComm: map[string]int{"nfsd": 400}}, Load: [3]float64{410}}, "warning/operational: High I/O pressure: 400 tasks in uninterruptible sleep (400 nfsd); load 410 on 64 CPUs"},
+		"calm":                 {host.State{IO: &host.Pressure{Some10: 3}, Load: [3]float64{12}}, ""},
+		"no PSI in the kernel": {host.State{Load: [3]float64{12}}, ""},
+		"full just below":      {host.State{IO: &host.Pressure{Full10: 19.9, Some10: 59}}, ""},
+		"full": {host.State{IO: &host.Pressure{Full10: 20, Some10: 30}},
+			"warning/operational: High I/O pressure: all tasks stalled 20 % of the last 10 s, some 30 %"},
+		"some": {host.State{IO: &host.Pressure{Full10: 5, Some10: 61}},
+			"warning/operational: High I/O pressure: all tasks stalled 5 % of the last 10 s, some 61 %"},
+		"few wait": {host.State{Waiting: &host.Waiting{Total: 19, ByComm: map[string]int{"kworker/u8:1": 19}}}, ""},
+		"many wait": {host.State{Waiting: &host.Waiting{Total: 25,
+			ByComm: map[string]int{"jbd2/rbd0-8": 4, "kworker/u8:1": 20, "z": 1}}},
+			"warning/operational: High I/O pressure: 25 tasks in uninterruptible sleep (20 kworker/u8:1, 4 jbd2/rbd0-8 and 1 z)"},
+		"guests wait": {host.State{Waiting: &host.Waiting{Total: 22,
+			ByComm: map[string]int{"kvm": 2, "CPU 3/KVM": 10, "iou-wrk-1201": 10}}},
+			"warning/degraded_performance: High I/O pressure: 22 tasks in uninterruptible sleep (10 CPU 3/KVM, 10 iou-wrk-1201 and 2 kvm)"},
+		"vCPUs wait": {host.State{Waiting: &host.Waiting{Total: 20, ByComm: map[string]int{"CPU 0/KVM": 20}}},
+			"warning/degraded_performance: High I/O pressure: 20 tasks in uninterruptible sleep (20 CPU 0/KVM)"},
+		"QEMU waits": {host.State{Waiting: &host.Waiting{Total: 20, ByComm: map[string]int{"qemu-system-x86": 20}}},
+			"warning/degraded_performance: High I/O pressure: 20 tasks in uninterruptible sleep (20 qemu-system-x86)"},
+		"QEMU's workers wait": {host.State{Waiting: &host.Waiting{Total: 20, ByComm: map[string]int{"iou-wrk-77": 20}}},
+			"warning/degraded_performance: High I/O pressure: 20 tasks in uninterruptible sleep (20 iou-wrk-77)"},
+		"load from computing": {host.State{IO: &host.Pressure{Some10: 1}, Load: [3]float64{680}}, ""},
+		"load with I/O": {host.State{IO: &host.Pressure{Some10: 12}, Load: [3]float64{680}},
+			"warning/operational: High I/O pressure: load 680 on 64 CPUs"},
+		"load just below": {host.State{IO: &host.Pressure{Some10: 12}, Load: [3]float64{255}}, ""},
+		"load of those that wait": {host.State{Waiting: &host.Waiting{Total: 400, ByComm: map[string]int{"nfsd": 400}},
+			Load: [3]float64{410}}, "warning/operational: High I/O pressure: 400 tasks in uninterruptible sleep (400 nfsd); load 410 on 64 CPUs"},
 		"the number of CPUs unknown": {host.State{CPUs: -1, IO: &host.Pressure{Some10: 12}, Load: [3]float64{680}}, ""},
 	} {
 		t.Run(what, func(t *testing.T) {
@@ -45,7 +56,8 @@ func TestHostIOPressure(t *testing.T) {
 
 func TestHostIOPressureHungTasks(t *testing.T) {
 	sc := nodetest.New(nodetest.Over()).SeeHost(host.State{})
-	sc.Log(kmsg.Count{Class: kmsg.HungTask, Detail: "jbd2/rbd0-8", N: 2, Text: "INFO: task jbd2/rbd0-8:139 blocked for more than 122 seconds."})
+	sc.Log(kmsg.Count{Class: kmsg.HungTask, Detail: "jbd2/rbd0-8", N: 2,
+		Text: "INFO: task jbd2/rbd0-8:139 blocked for more than 122 seconds."})
 	got := ruletest.OnlyOne(t, ruletest.Check(sc, hostIOPressure()))
 	if want := "warning/operational: High I/O pressure: 2 hung tasks in the last 5 min (jbd2/rbd0-8)"; ruletest.Said(got) != want {
 		t.Errorf("got  %q\nwant %q", ruletest.Said(got), want)
@@ -84,7 +96,8 @@ func TestHostIOPressureHasEvidenceAgainst(t *testing.T) {
 	sc.See(node.SawIO{Reading: node.Reading[[]rbd.IO]{Value: []rbd.IO{{Device: "rbd0", Reads: 1}}, At: sc.At}})
 	got := ruletest.OnlyOne(t, ruletest.Check(sc, hostIOPressure()))
 	all := strings.Join(ruletest.FactsOf(got.Against), "\n")
-	for _, want := range []string{"some tasks stalled on memory 35 % of the last 10 s", "not every task could be read", "stopped reporting hung tasks", "krbd disks complete their requests"} {
+	for _, want := range []string{"some tasks stalled on memory 35 % of the last 10 s", "not every task could be read",
+		"stopped reporting hung tasks", "krbd disks complete their requests"} {
 		if !strings.Contains(all, want) {
 			t.Errorf("no %q in\n%s", want, all)
 		}

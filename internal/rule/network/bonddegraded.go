@@ -59,14 +59,16 @@ func (l *degradedLimits) check(in rule.Input, b bond.Bond) (rule.Result, bool) {
 	case len(problems) > 0:
 		r.Summary = fmt.Sprintf("%s: %s; %s", bondName(b), problemText(problems), carryText(in, b))
 		if len(carrying) > 0 {
-			r.Against = []report.Evidence{in.Fact(facts.BondSource(b), b.Name, "it is up and carries traffic on "+human.Names(slaveNames(carrying), 4))}
+			r.Against = []report.Evidence{in.Fact(facts.BondSource(b), b.Name,
+				"it is up and carries traffic on "+human.Names(slaveNames(carrying), 4))}
 		}
 	default:
 		return momentWithoutSlave(in, b)
 	}
 	r.Evidence = append(problemFacts(in, facts.BondSource(b), problems), slaveDownLines(in, b)...)
 	if b.Mode == bond.LACP && b.Kind == bond.Kernel && b.AD == nil && len(b.Slaves) > 0 {
-		r.Evidence = append(r.Evidence, in.Fact(facts.BondSource(b), b.Name, b.Name+" has no active aggregator: the kernel sends frames through no slave"))
+		r.Evidence = append(r.Evidence, in.Fact(facts.BondSource(b), b.Name,
+			b.Name+" has no active aggregator: the kernel sends frames through no slave"))
 	}
 	r.Advice = checkLinks(affected(problems, 8))
 	if b.Mode == bond.LACP && len(problems) == 0 {
@@ -76,7 +78,8 @@ func (l *degradedLimits) check(in rule.Input, b bond.Bond) (rule.Result, bool) {
 		r.Advice = append(r.Advice, showOptics(name))
 	}
 	r.Advice = append(r.Advice, showBond(b))
-	r.Advice = append(r.Advice, report.Advice{Do: "Show the kernel log lines about it", Command: rule.ShellCommand("journalctl -k --since -30min -g %s", b.Name)})
+	r.Advice = append(r.Advice, report.Advice{Do: "Show the kernel log lines about it",
+		Command: rule.ShellCommand("journalctl -k --since -30min -g %s", b.Name)})
 	return r, true
 }
 
@@ -149,7 +152,8 @@ func momentWithoutSlave(in rule.Input, b bond.Bond) (rule.Result, bool) {
 	return rule.Result{
 		Severity: report.Info,
 		Summary:  fmt.Sprintf("%s had no active slave for a moment at %s", bondName(b), human.Clock(at)),
-		Evidence: append([]report.Evidence{rule.FactAt(node.SourceBond, b.Name, "the links of all slaves failed within seconds of each other", at)}, slaveDownLines(in, b)...),
+		Evidence: append([]report.Evidence{rule.FactAt(node.SourceBond, b.Name,
+			"the links of all slaves failed within seconds of each other", at)}, slaveDownLines(in, b)...),
 		Advice: []report.Advice{
 			{Do: "Check the switches: slaves that fail together share a switch, a line card or a power feed"},
 			{Do: "Show the kernel log lines about it", Command: rule.ShellCommand("journalctl -k --since -30min -g %s", b.Name)},

@@ -17,25 +17,32 @@ func TestBondDegraded(t *testing.T) {
 		change func(*bond.Bond)
 		want   string
 	}{
-		"healthy":                 {func(*bond.Bond) {}, ""},
-		"a slave without link":    {func(b *bond.Bond) { nodetest.Lose(&b.Slaves[1]) }, "warning/operational bond0: bond0 (802.3ad, 2 slaves): eth1 has no link; 1 of 2 slaves carry traffic"},
-		"MII down with link":      {func(b *bond.Bond) { b.Slaves[1].MIIStatus = "DOWN" }, "warning/operational bond0: " + name + ": eth1 is down according to the bond's link monitoring (MII status); 1 of 2 slaves carry traffic"},
-		"going down: not yet":     {func(b *bond.Bond) { b.Slaves[1].MIIStatus = "GOING_DOWN" }, ""},
-		"coming back: not yet":    {func(b *bond.Bond) { b.Slaves[1].MIIStatus = "GOING_BACK" }, ""},
-		"another speed":           {func(b *bond.Bond) { b.Slaves[1].Speed = 1000 }, ""},                    // link-speed
-		"half duplex":             {func(b *bond.Bond) { b.Slaves[0].Duplex = "half" }, ""},                 // link-speed
-		"unknown speed":           {func(b *bond.Bond) { b.Slaves[0].Speed = 0 }, ""},                       // link-speed
-		"no speeds, hardware":     {func(b *bond.Bond) { b.Slaves[0].Speed, b.Slaves[1].Speed = 0, 0 }, ""}, // link-speed
-		"no active aggregator":    {func(b *bond.Bond) { b.AD = nil }, "critical/partial_outage bond0: " + name + " is down: no active aggregator, so no slave carries traffic; it is used by bond0.20"},
+		"healthy": {func(*bond.Bond) {}, ""},
+		"a slave without link": {func(b *bond.Bond) { nodetest.Lose(&b.Slaves[1]) },
+			"warning/operational bond0: bond0 (802.3ad, 2 slaves): eth1 has no link; 1 of 2 slaves carry traffic"},
+		"MII down with link": {func(b *bond.Bond) { b.Slaves[1].MIIStatus = "DOWN" },
+			"warning/operational bond0: " + name +
+				": eth1 is down according to the bond's link monitoring (MII status); 1 of 2 slaves carry traffic"},
+		"going down: not yet":  {func(b *bond.Bond) { b.Slaves[1].MIIStatus = "GOING_DOWN" }, ""},
+		"coming back: not yet": {func(b *bond.Bond) { b.Slaves[1].MIIStatus = "GOING_BACK" }, ""},
+		"another speed":        {func(b *bond.Bond) { b.Slaves[1].Speed = 1000 }, ""},                    // link-speed
+		"half duplex":          {func(b *bond.Bond) { b.Slaves[0].Duplex = "half" }, ""},                 // link-speed
+		"unknown speed":        {func(b *bond.Bond) { b.Slaves[0].Speed = 0 }, ""},                       // link-speed
+		"no speeds, hardware":  {func(b *bond.Bond) { b.Slaves[0].Speed, b.Slaves[1].Speed = 0, 0 }, ""}, // link-speed
+		"no active aggregator": {func(b *bond.Bond) { b.AD = nil },
+			"critical/partial_outage bond0: " + name +
+				" is down: no active aggregator, so no slave carries traffic; it is used by bond0.20"},
 		"no speeds, virtual NICs": {func(b *bond.Bond) { virtual(b); b.Slaves[0].Speed, b.Slaves[1].Speed = 0, 0 }, ""},
-		"no link, a VLAN uses":    {func(b *bond.Bond) { nodetest.Lose(&b.Slaves[0]); nodetest.Lose(&b.Slaves[1]); b.Up = false }, "critical/partial_outage bond0: bond0 (802.3ad, 2 slaves) is down: all slaves are down; it is used by bond0.20"},
+		"no link, a VLAN uses": {func(b *bond.Bond) { nodetest.Lose(&b.Slaves[0]); nodetest.Lose(&b.Slaves[1]); b.Up = false },
+			"critical/partial_outage bond0: bond0 (802.3ad, 2 slaves) is down: all slaves are down; it is used by bond0.20"},
 		"an empty bond, down":     {func(b *bond.Bond) { b.Slaves, b.Up, b.AD = nil, false, nil }, ""},
 		"set down by an operator": {func(b *bond.Bond) { b.Up = false }, ""},
 	} {
 		t.Run(what, func(t *testing.T) {
 			b := nodetest.LACPBond(bond.Layer34)
 			c.change(&b)
-			if got := ruletest.OnlyOne(t, ruletest.Check(nodetest.New(nodetest.Over(b)).Pass(1), bondDegraded())); ruletest.Said(got) != c.want {
+			if got := ruletest.OnlyOne(t, ruletest.Check(nodetest.New(nodetest.Over(b)).Pass(1),
+				bondDegraded())); ruletest.Said(got) != c.want {
 				t.Errorf("got  %q\nwant %q", ruletest.Said(got), c.want)
 			}
 		})
@@ -54,16 +61,20 @@ func TestBondDegradedByWhatUsesIt(t *testing.T) {
 		links func(bond.Bond) bond.Links
 		want  string
 	}{
-		"krbd":    {3, func(b bond.Bond) bond.Links { return nodetest.Over(b) }, "critical/major_outage bond0: bond0 (802.3ad, 2 slaves) is down: all slaves are down; 3 krbd disks cannot reach the cluster"},
-		"a VLAN":  {0, func(b bond.Bond) bond.Links { return nodetest.Over(b) }, "critical/partial_outage bond0: bond0 (802.3ad, 2 slaves) is down: all slaves are down; it is used by bond0.20"},
-		"nothing": {0, func(b bond.Bond) bond.Links { return bond.Links{Bonds: []bond.Bond{b}} }, "info/operational bond0: bond0 (802.3ad, 2 slaves) is down: all slaves are down; it is not in use"},
+		"krbd": {3, func(b bond.Bond) bond.Links { return nodetest.Over(b) },
+			"critical/major_outage bond0: bond0 (802.3ad, 2 slaves) is down: all slaves are down; 3 krbd disks cannot reach the cluster"},
+		"a VLAN": {0, func(b bond.Bond) bond.Links { return nodetest.Over(b) },
+			"critical/partial_outage bond0: bond0 (802.3ad, 2 slaves) is down: all slaves are down; it is used by bond0.20"},
+		"nothing": {0, func(b bond.Bond) bond.Links { return bond.Links{Bonds: []bond.Bond{b}} },
+			"info/operational bond0: bond0 (802.3ad, 2 slaves) is down: all slaves are down; it is not in use"},
 	} {
 		t.Run(what, func(t *testing.T) {
 			b := nodetest.LACPBond(bond.Layer34)
 			nodetest.Lose(&b.Slaves[0])
 			nodetest.Lose(&b.Slaves[1])
 			b.Up, b.AD = false, nil
-			if got := ruletest.OnlyOne(t, ruletest.Check(nodetest.New(c.links(b)).MapDisks(c.disks, "192.0.2.2").Pass(1), bondDegraded())); ruletest.Said(got) != c.want {
+			if got := ruletest.OnlyOne(t, ruletest.Check(nodetest.New(c.links(b)).MapDisks(c.disks, "192.0.2.2").Pass(1),
+				bondDegraded())); ruletest.Said(got) != c.want {
 				t.Errorf("got  %q\nwant %q", ruletest.Said(got), c.want)
 			}
 		})
@@ -93,7 +104,8 @@ func TestBondDegradedCountsFlaps(t *testing.T) {
 		t.Errorf("got %q for one failure, want nothing", ruletest.Said(&got[0]))
 	}
 	rise(43)
-	sc.Log(kmsg.Count{Class: kmsg.BondSlaveDown, Device: "bond0/eth1", N: 2, Text: "bond0: (slave eth1): link status definitely down, disabling slave"})
+	sc.Log(kmsg.Count{Class: kmsg.BondSlaveDown, Device: "bond0/eth1", N: 2,
+		Text: "bond0: (slave eth1): link status definitely down, disabling slave"})
 	got := ruletest.OnlyOne(t, ruletest.Check(sc, bondDegraded()))
 	if want := "warning/operational bond0: bond0 (802.3ad, 2x10G): eth1 lost its link 2 times in the last 10 min; 2 of 2 slaves carry traffic"; ruletest.Said(got) != want {
 		t.Errorf("got  %q\nwant %q", ruletest.Said(got), want)
@@ -116,7 +128,8 @@ func TestBondDegradedNamesTheCommands(t *testing.T) {
 	nodetest.Lose(&b.Slaves[1])
 	got := ruletest.OnlyOne(t, ruletest.Check(nodetest.New(nodetest.Over(b)).Pass(1), bondDegraded()))
 	all := strings.Join(ruletest.CommandsOf(got.Advice), "\n")
-	for _, want := range []string{"cat /proc/net/bonding/bond0", "ethtool eth1", "ethtool -m eth1", "journalctl -k --since -30min -g bond0"} {
+	for _, want := range []string{"cat /proc/net/bonding/bond0", "ethtool eth1", "ethtool -m eth1",
+		"journalctl -k --since -30min -g bond0"} {
 		if !strings.Contains(all, want) {
 			t.Errorf("no %q in\n%s", want, all)
 		}

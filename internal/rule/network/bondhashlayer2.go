@@ -54,9 +54,11 @@ func notDistributed(in rule.Input, b bond.Bond) (rule.Result, bool) {
 	r := rule.Result{
 		Severity: report.Info,
 		Summary:  rule.Summary(does+": "+reason, does+": "+hashes, does),
-		Evidence: []report.Evidence{in.Fact(source, b.Name, fmt.Sprintf("mode %s, %s, %s", b.Mode, policyText(b), human.Count(len(b.Slaves), "slave")))},
-		Against:  []report.Evidence{in.Fact(source, b.Name, "the policy does not affect received traffic: the switch decides which slave receives")},
-		Advice:   []report.Advice{showBond(b), rule.SpreadSent(b)},
+		Evidence: []report.Evidence{in.Fact(source, b.Name, fmt.Sprintf("mode %s, %s, %s", b.Mode, policyText(b),
+			human.Count(len(b.Slaves), "slave")))},
+		Against: []report.Evidence{in.Fact(source, b.Name,
+			"the policy does not affect received traffic: the switch decides which slave receives")},
+		Advice: []report.Advice{showBond(b), rule.SpreadSent(b)},
 	}
 	mapped := len(in.Mapped.Value)
 	switch lost, err := unroutedDisks(in), in.Blind(node.SourceKrbd); {
@@ -64,16 +66,21 @@ func notDistributed(in rule.Input, b bond.Bond) (rule.Result, bool) {
 		r.Severity = report.Warning
 		may := fmt.Sprintf("; it may carry the traffic of %s", human.Count(lost, "krbd disk"))
 		r.Summary = rule.Summary(r.Summary+may, does+": "+hashes+may, does+may)
-		r.Evidence = append(r.Evidence, in.Fact(node.SourceKrbd, "", fmt.Sprintf("the link that carries the traffic of %s is not known", human.Count(lost, "krbd disk"))))
+		r.Evidence = append(r.Evidence, in.Fact(node.SourceKrbd, "",
+			fmt.Sprintf("the link that carries the traffic of %s is not known", human.Count(lost, "krbd disk"))))
 	case mapped > 0:
-		r.Against = append(r.Against, in.Fact(node.SourceKrbd, b.Name, fmt.Sprintf("none of the %s of this node uses it: their traffic leaves through %s", human.Count(mapped, "krbd disk"), human.Names(storageLinks(in), 3))))
+		r.Against = append(r.Against, in.Fact(node.SourceKrbd, b.Name,
+			fmt.Sprintf("none of the %s of this node uses it: their traffic leaves through %s", human.Count(mapped, "krbd disk"),
+				human.Names(storageLinks(in), 3))))
 	case err != nil:
 		r.Against = append(r.Against, rule.FactAt(node.SourceKrbd, "", "whether krbd is in use here is unknown: "+err.Text, err.Since))
 	default:
-		r.Against = append(r.Against, in.Fact(node.SourceKrbd, "", "no krbd disk is mapped: each VM has its own connections, and one saturated slave does not stall all of them"))
+		r.Against = append(r.Against, in.Fact(node.SourceKrbd, "",
+			"no krbd disk is mapped: each VM has its own connections, and one saturated slave does not stall all of them"))
 	}
 	if n := networkDisks(in); n > 0 {
-		r.Evidence = append(r.Evidence, in.Fact(node.SourceLibvirt, "", fmt.Sprintf("%s through librbd or rbd-nbd: its link is not known", human.Count(n, "disk"))))
+		r.Evidence = append(r.Evidence, in.Fact(node.SourceLibvirt, "",
+			fmt.Sprintf("%s through librbd or rbd-nbd: its link is not known", human.Count(n, "disk"))))
 	}
 	return r, true
 }

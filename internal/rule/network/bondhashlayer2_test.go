@@ -69,11 +69,14 @@ func TestBondHashLayer2ByWhatItCarries(t *testing.T) {
 		want  string
 		fact  string // text of the evidence for or against
 	}{
-		"no krbd":                      {0, "", "info/operational bond0: " + bare, "no krbd disk is mapped"},
-		"krbd on this bond":            {3, "192.0.2.2", "", ""},
-		"krbd on another NIC":          {3, "198.51.100.2", "info/operational bond0: " + bare, "none of the 3 krbd disks of this node uses it: their traffic leaves through eth9"},
-		"krbd, its link unknown":       {3, "203.0.113.9", "warning/operational bond0: " + bare + "; it may carry the traffic of 3 krbd disks", "the link that carries the traffic of 3 krbd disks is not known"},
-		"krbd, no address (old sysfs)": {1, "", "warning/operational bond0: " + bare + "; it may carry the traffic of 1 krbd disk", "is not known"},
+		"no krbd":           {0, "", "info/operational bond0: " + bare, "no krbd disk is mapped"},
+		"krbd on this bond": {3, "192.0.2.2", "", ""},
+		"krbd on another NIC": {3, "198.51.100.2", "info/operational bond0: " + bare,
+			"none of the 3 krbd disks of this node uses it: their traffic leaves through eth9"},
+		"krbd, its link unknown": {3, "203.0.113.9", "warning/operational bond0: " + bare +
+			"; it may carry the traffic of 3 krbd disks", "the link that carries the traffic of 3 krbd disks is not known"},
+		"krbd, no address (old sysfs)": {1, "", "warning/operational bond0: " + bare + "; it may carry the traffic of 1 krbd disk",
+			"is not known"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := ruletest.OnlyOne(t, ruletest.Check(nodetest.New(other).MapDisks(c.disks, c.addr).Pass(1), bondHashLayer2()))
@@ -83,10 +86,12 @@ func TestBondHashLayer2ByWhatItCarries(t *testing.T) {
 			if got == nil {
 				return
 			}
-			if all := strings.Join(append(ruletest.FactsOf(got.Evidence), ruletest.FactsOf(got.Against)...), "\n"); !strings.Contains(all, c.fact) {
+			if all := strings.Join(append(ruletest.FactsOf(got.Evidence), ruletest.FactsOf(got.Against)...),
+				"\n"); !strings.Contains(all, c.fact) {
 				t.Errorf("no fact %q in\n%s", c.fact, all)
 			}
-			if want := []string{"cat /proc/net/bonding/bond0", "ip link set dev bond0 type bond xmit_hash_policy layer3+4"}; !slices.Equal(ruletest.CommandsOf(got.Advice), want) {
+			if want := []string{"cat /proc/net/bonding/bond0",
+				"ip link set dev bond0 type bond xmit_hash_policy layer3+4"}; !slices.Equal(ruletest.CommandsOf(got.Advice), want) {
 				t.Errorf("got commands %q, want %q", ruletest.CommandsOf(got.Advice), want)
 			}
 		})
@@ -109,18 +114,21 @@ func TestBondHashLayer2OutlivesAFlap(t *testing.T) {
 	raised := ruletest.OnlyOne(t, ruletest.Check(sc, bondHashLayer2()))
 	sc.Links.Bonds[0].Up = false
 	sc.SeeLinks()
-	if got := ruletest.OnlyOne(t, ruletest.Check(sc, bondHashLayer2(), rule.Raised{Finding: report.Finding{Subject: raised.Subject}})); got == nil {
+	if got := ruletest.OnlyOne(t, ruletest.Check(sc, bondHashLayer2(),
+		rule.Raised{Finding: report.Finding{Subject: raised.Subject}})); got == nil {
 		t.Error("a link that flaps has changed no policy, yet the finding is gone")
 	}
 	sc.Links.Bonds[0].HashPolicy = bond.Layer34
 	sc.SeeLinks()
-	if got := ruletest.OnlyOne(t, ruletest.Check(sc, bondHashLayer2(), rule.Raised{Finding: report.Finding{Subject: raised.Subject}})); got != nil {
+	if got := ruletest.OnlyOne(t, ruletest.Check(sc, bondHashLayer2(),
+		rule.Raised{Finding: report.Finding{Subject: raised.Subject}})); got != nil {
 		t.Errorf("got %q after the policy was changed, want nothing", ruletest.Said(got))
 	}
 }
 
 func TestBondHashLayer2AllowsForSettingUp(t *testing.T) {
 	if r := bondHashLayer2(); r.For.Info < 5*time.Second || r.KeepFiringFor.Info != time.Minute {
-		t.Errorf("for %s, keep firing for %s: a bond begins as layer2, and an ifreload takes it away for seconds", r.For.Info, r.KeepFiringFor.Info)
+		t.Errorf("for %s, keep firing for %s: a bond begins as layer2, and an ifreload takes it away for seconds", r.For.Info,
+			r.KeepFiringFor.Info)
 	}
 }

@@ -76,12 +76,14 @@ func (l *imbalanceLimits) check(in rule.Input, b bond.Bond) (rule.Result, bool) 
 			in.Fact(node.SourceNIC, s.Tx.Slave, "transmit: "+directionText(s.Tx)+", on average over "+human.Span(l.Window)),
 			in.Fact(facts.BondSource(b), b.Name, "this host sends by "+policyText(b)),
 		},
-		Against: []report.Evidence{in.Fact(node.SourceNIC, b.Name, "a few large connections cannot be balanced: one backup or one migration looks the same")},
+		Against: []report.Evidence{in.Fact(node.SourceNIC, b.Name,
+			"a few large connections cannot be balanced: one backup or one migration looks the same")},
 	}
 	if badTx && s.Like {
 		r.Evidence = append(r.Evidence, in.Fact(facts.BondSource(b), b.Name, s.Why))
 	}
-	r.Advice = append(spreadAdvice(b, s, badRx, badTx), report.Advice{Do: "See which connections cause it", Command: "ss -Htin state established"}, showBond(b))
+	r.Advice = append(spreadAdvice(b, s, badRx, badTx), report.Advice{Do: "See which connections cause it",
+		Command: "ss -Htin state established"}, showBond(b))
 	return r, true
 }
 
@@ -116,17 +118,22 @@ func (l *imbalanceLimits) summary(b bond.Bond, s facts.Spread, badRx, badTx bool
 	var said, short string
 	switch {
 	case badRx && badTx:
-		said, short = fmt.Sprintf("is out of balance both ways: receives %s, sends %s (%s)", rx, tx, policyText(b)), fmt.Sprintf("is out of balance both ways: receives %s, sends %s", rx, tx)
+		said, short = fmt.Sprintf("is out of balance both ways: receives %s, sends %s (%s)", rx, tx, policyText(b)),
+			fmt.Sprintf("is out of balance both ways: receives %s, sends %s", rx, tx)
 	case badTx:
 		said, short = fmt.Sprintf("is out of balance: sends %s (%s)", tx, policyText(b)), "is out of balance: sends "+tx
 	case s.Tx.Total < little:
-		said, short = fmt.Sprintf("is out of balance on the switch side: receives %s, and sends little", rx), "is out of balance on the switch side: receives "+rx
+		said, short = fmt.Sprintf("is out of balance on the switch side: receives %s, and sends little", rx),
+			"is out of balance on the switch side: receives "+rx
 	case s.Tx.Skew <= byChance:
-		said, short = fmt.Sprintf("is out of balance on the switch side: receives %s; what it sends is distributed", rx), "is out of balance on the switch side: receives "+rx
+		said, short = fmt.Sprintf("is out of balance on the switch side: receives %s; what it sends is distributed", rx),
+			"is out of balance on the switch side: receives "+rx
 	case s.Tx.Skew < (l.Share-0.5)/0.5:
-		said, short = fmt.Sprintf("is out of balance on the switch side: receives %s; what it sends is less uneven", rx), "is out of balance on the switch side: receives "+rx
+		said, short = fmt.Sprintf("is out of balance on the switch side: receives %s; what it sends is less uneven", rx),
+			"is out of balance on the switch side: receives "+rx
 	default:
-		said, short = fmt.Sprintf("is out of balance: receives %s, and what little it sends is as uneven", rx), "is out of balance: receives "+rx
+		said, short = fmt.Sprintf("is out of balance: receives %s, and what little it sends is as uneven", rx),
+			"is out of balance: receives "+rx
 	}
 	return rule.Summary(bondName(b)+" "+said, bondName(b)+" "+short, b.Name+" "+short)
 }

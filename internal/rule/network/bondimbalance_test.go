@@ -17,24 +17,33 @@ func TestBondImbalance(t *testing.T) {
 		eth0, eth1 rates
 		want       string
 	}{
-		"idle":                                  {nodetest.LACPBond(bond.Layer2), idle, rates{0, 0}, ""},
-		"even":                                  {nodetest.LACPBond(bond.Layer34), rates{5, 5}, rates{5, 5}, ""},
-		"30 to 70, as layer3+4 may by chance":   {nodetest.LACPBond(bond.Layer34), rates{3, 3}, rates{7, 7}, ""},
-		"just below the threshold":              {nodetest.LACPBond(bond.Layer34), rates{1, 1}, rates{5, 5}, ""},
-		"rx above, tx even: the switch's side":  {nodetest.LACPBond(bond.Layer34), rates{0.2, 1}, rates{7.8, 1}, "warning/operational bond0: bond0 (802.3ad, 2x10G) is out of balance on the switch side: receives 98 % of 8 Gbit/s on eth1; what it sends is distributed"},
-		"rx above, tx within what chance gives": {nodetest.LACPBond(bond.Layer34), rates{0.2, 0.6}, rates{7.8, 1.4}, "warning/operational bond0: bond0 (802.3ad, 2x10G) is out of balance on the switch side: receives 98 % of 8 Gbit/s on eth1; what it sends is distributed"},
-		"rx above, tx less so":                  {nodetest.LACPBond(bond.Layer34), rates{0.2, 1.6}, rates{7.8, 0.4}, "warning/operational bond0: bond0 (802.3ad, 2x10G) is out of balance on the switch side: receives 98 % of 8 Gbit/s on eth1; what it sends is less uneven"},
-		"rx above, hardly any tx":               {nodetest.LACPBond(bond.Layer34), rates{0, 0}, rates{8, 0}, "warning/operational bond0: bond0 (802.3ad, 2x10G) is out of balance on the switch side: receives 100 % of 8 Gbit/s on eth1, and sends little"},
-		"rx above, a little tx as uneven":       {nodetest.LACPBond(bond.Layer2), rates{0, 0}, rates{8, 0.1}, "warning/operational bond0: bond0 (802.3ad, 2x10G) is out of balance: receives 100 % of 8 Gbit/s on eth1, and what little it sends is as uneven"},
-		"tx above":                              {nodetest.LACPBond(bond.Layer2), rates{2, 9}, rates{2, 0.1}, "warning/operational bond0: bond0 (802.3ad, 2x10G) is out of balance: sends 99 % of 9.1 Gbit/s on eth0 (xmit_hash_policy layer2)"},
-		"both":                                  {nodetest.LACPBond(bond.Layer2), rates{9, 8}, rates{0, 0}, "warning/operational bond0: bond0 (802.3ad, 2x10G) is out of balance both ways: receives 100 % of 9 Gbit/s on eth0, sends 100 % of 8 Gbit/s on eth0"},
-		"below the floor":                       {nodetest.LACPBond(bond.Layer2), rates{2.4, 2.4}, rates{0, 0}, ""},
-		"above the floor":                       {nodetest.LACPBond(bond.Layer2), rates{2.6, 0}, rates{0, 0}, "warning/operational bond0: bond0 (802.3ad, 2x10G) is out of balance on the switch side: receives 100 % of 2.6 Gbit/s on eth0, and sends little"},
+		"idle":                                {nodetest.LACPBond(bond.Layer2), idle, rates{0, 0}, ""},
+		"even":                                {nodetest.LACPBond(bond.Layer34), rates{5, 5}, rates{5, 5}, ""},
+		"30 to 70, as layer3+4 may by chance": {nodetest.LACPBond(bond.Layer34), rates{3, 3}, rates{7, 7}, ""},
+		"just below the threshold":            {nodetest.LACPBond(bond.Layer34), rates{1, 1}, rates{5, 5}, ""},
+		"rx above, tx even: the switch's side": {nodetest.LACPBond(bond.Layer34), rates{0.2, 1}, rates{7.8, 1},
+			"warning/operational bond0: bond0 (802.3ad, 2x10G) is out of balance on the switch side: receives 98 % of 8 Gbit/s on eth1; what it sends is distributed"},
+		"rx above, tx within what chance gives": {nodetest.LACPBond(bond.Layer34), rates{0.2, 0.6}, rates{7.8, 1.4},
+			"warning/operational bond0: bond0 (802.3ad, 2x10G) is out of balance on the switch side: receives 98 % of 8 Gbit/s on eth1; what it sends is distributed"},
+		"rx above, tx less so": {nodetest.LACPBond(bond.Layer34), rates{0.2, 1.6}, rates{7.8, 0.4},
+			"warning/operational bond0: bond0 (802.3ad, 2x10G) is out of balance on the switch side: receives 98 % of 8 Gbit/s on eth1; what it sends is less uneven"},
+		"rx above, hardly any tx": {nodetest.LACPBond(bond.Layer34), rates{0, 0}, rates{8, 0},
+			"warning/operational bond0: bond0 (802.3ad, 2x10G) is out of balance on the switch side: receives 100 % of 8 Gbit/s on eth1, and sends little"},
+		"rx above, a little tx as uneven": {nodetest.LACPBond(bond.Layer2), rates{0, 0}, rates{8, 0.1},
+			"warning/operational bond0: bond0 (802.3ad, 2x10G) is out of balance: receives 100 % of 8 Gbit/s on eth1, and what little it sends is as uneven"},
+		"tx above": {nodetest.LACPBond(bond.Layer2), rates{2, 9}, rates{2, 0.1},
+			"warning/operational bond0: bond0 (802.3ad, 2x10G) is out of balance: sends 99 % of 9.1 Gbit/s on eth0 (xmit_hash_policy layer2)"},
+		"both": {nodetest.LACPBond(bond.Layer2), rates{9, 8}, rates{0, 0},
+			"warning/operational bond0: bond0 (802.3ad, 2x10G) is out of balance both ways: receives 100 % of 9 Gbit/s on eth0, sends 100 % of 8 Gbit/s on eth0"},
+		"below the floor": {nodetest.LACPBond(bond.Layer2), rates{2.4, 2.4}, rates{0, 0}, ""},
+		"above the floor": {nodetest.LACPBond(bond.Layer2), rates{2.6, 0}, rates{0, 0},
+			"warning/operational bond0: bond0 (802.3ad, 2x10G) is out of balance on the switch side: receives 100 % of 2.6 Gbit/s on eth0, and sends little"},
 		"active-backup":                         {nodetest.PlainBond(bond.ActiveBackup, bond.Layer2), rates{9, 9}, rates{0, 0}, ""},
 		"broadcast":                             {nodetest.PlainBond(bond.Broadcast, bond.Layer2), rates{9, 9}, rates{0, 0}, ""},
 		"balance-tlb receives on one by design": {nodetest.PlainBond(bond.BalanceTLB, bond.Layer2), rates{9, 2}, rates{0, 0}, ""},
 		"balance-alb":                           {nodetest.PlainBond(bond.BalanceALB, bond.Layer2), rates{9, 9}, rates{0, 0}, ""},
-		"balance-rr must be even":               {nodetest.PlainBond(bond.BalanceRR, ""), rates{1, 9}, rates{1, 0.1}, "warning/operational bond0: bond0 (balance-rr, 2x10G) is out of balance: sends 99 % of 9.1 Gbit/s on eth0 (mode balance-rr)"},
+		"balance-rr must be even": {nodetest.PlainBond(bond.BalanceRR, ""), rates{1, 9}, rates{1, 0.1},
+			"warning/operational bond0: bond0 (balance-rr, 2x10G) is out of balance: sends 99 % of 9.1 Gbit/s on eth0 (mode balance-rr)"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			sc := nodetest.New(nodetest.Over(c.bond)).Carry("eth0", c.eth0[0], c.eth0[1]).Carry("eth1", c.eth1[0], c.eth1[1]).Pass(31)
@@ -42,7 +51,8 @@ func TestBondImbalance(t *testing.T) {
 			if ruletest.Said(got) != c.want {
 				t.Errorf("got  %q\nwant %q", ruletest.Said(got), c.want)
 			}
-			if got != nil && !strings.Contains(strings.Join(ruletest.FactsOf(got.Against), "\n"), "a few large connections cannot be balanced") {
+			if got != nil && !strings.Contains(strings.Join(ruletest.FactsOf(got.Against), "\n"),
+				"a few large connections cannot be balanced") {
 				t.Errorf("nothing said of few connections: %q", ruletest.FactsOf(got.Against))
 			}
 		})
@@ -93,8 +103,10 @@ func TestBondImbalanceOfUnknownSpeed(t *testing.T) {
 }
 
 func TestBondImbalanceAdvisesWhoCanFixIt(t *testing.T) {
-	rx := ruletest.OnlyOne(t, ruletest.Check(nodetest.New(nodetest.Over(nodetest.LACPBond(bond.Layer2))).Carry("eth1", 9, 0.1).Pass(31), bondImbalance()))
-	tx := ruletest.OnlyOne(t, ruletest.Check(nodetest.New(nodetest.Over(nodetest.LACPBond(bond.Layer2))).Carry("eth1", 0.1, 9).Pass(31), bondImbalance()))
+	rx := ruletest.OnlyOne(t, ruletest.Check(nodetest.New(nodetest.Over(nodetest.LACPBond(bond.Layer2))).Carry("eth1", 9, 0.1).Pass(31),
+		bondImbalance()))
+	tx := ruletest.OnlyOne(t, ruletest.Check(nodetest.New(nodetest.Over(nodetest.LACPBond(bond.Layer2))).Carry("eth1", 0.1, 9).Pass(31),
+		bondImbalance()))
 	set := "ip link set dev bond0 type bond xmit_hash_policy layer3+4"
 	if got := strings.Join(ruletest.CommandsOf(rx.Advice), "\n"); strings.Contains(got, set) {
 		t.Errorf("receiving side: got %q, which changes only what is sent", got)

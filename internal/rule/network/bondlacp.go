@@ -52,7 +52,8 @@ func disagrees(in rule.Input, b bond.Bond) (rule.Result, bool) {
 	r.Summary = fmt.Sprintf("%s: %s; %s", bondName(b), what, carryText(in, b))
 	r.Evidence = append(r.Evidence, problemFacts(in, source, l.Ports)...)
 	if b.AD != nil {
-		r.Evidence = append(r.Evidence, in.Fact(source, b.Name, fmt.Sprintf("aggregator %d is active, with %s; partner %s", b.AD.Aggregator, human.Count(int(b.AD.Ports), "port"), b.AD.PartnerMAC)))
+		r.Evidence = append(r.Evidence, in.Fact(source, b.Name, fmt.Sprintf("aggregator %d is active, with %s; partner %s", b.AD.Aggregator,
+			human.Count(int(b.AD.Ports), "port"), b.AD.PartnerMAC)))
 	}
 	if carrying := in.Carries(b); len(carrying) > 0 {
 		r.Against = append(r.Against, in.Fact(source, b.Name, "it carries traffic on "+human.Names(slaveNames(carrying), 4)))
@@ -69,7 +70,8 @@ var checkBundle = report.Advice{Do: "Check the switch: are these ports in one bu
 
 // beginLACP returns the command that makes a passive bond send LACP first.
 func beginLACP(b bond.Bond) report.Advice {
-	a := report.Advice{Do: b.Name + " is passive: if the switch is passive too, neither side starts LACP. Make this side active", Command: rule.ShellCommand("ip link set dev %s type bond lacp_active on", b.Name)}
+	a := report.Advice{Do: b.Name + " is passive: if the switch is passive too, neither side starts LACP. Make this side active",
+		Command: rule.ShellCommand("ip link set dev %s type bond lacp_active on", b.Name)}
 	if b.Kind == bond.OVS {
 		a.Command = rule.ShellCommand("ovs-vsctl set port %s lacp=active", b.Name)
 	}
@@ -79,7 +81,9 @@ func beginLACP(b bond.Bond) report.Advice {
 // showLACP returns the command that shows both ends of each port.
 func showLACP(b bond.Bond) report.Advice {
 	if b.Kind == bond.OVS {
-		return report.Advice{Do: "Show what each port receives from its partner", Command: rule.ShellCommand("ovs-appctl lacp/show %s", b.Name)}
+		return report.Advice{Do: "Show what each port receives from its partner",
+			Command: rule.ShellCommand("ovs-appctl lacp/show %s", b.Name)}
 	}
-	return report.Advice{Do: "Show what each port receives from its partner (as root: addresses, keys, port states)", Command: rule.ShellCommand("cat %s", "/proc/net/bonding/"+b.Name)}
+	return report.Advice{Do: "Show what each port receives from its partner (as root: addresses, keys, port states)",
+		Command: rule.ShellCommand("cat %s", "/proc/net/bonding/"+b.Name)}
 }

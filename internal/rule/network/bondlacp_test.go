@@ -32,12 +32,18 @@ func TestBondLACP(t *testing.T) {
 		"one port heard nothing": {func(b *bond.Bond) {
 			b.Slaves[1].Actor, b.Slaves[1].Aggregator, b.Slaves[1].State = state(0x47), 2, "BACKUP"
 		}, name + "eth1 receives no LACP from the switch (defaulted); 1 of 2 slaves carry traffic"},
-		"one port expired":         {func(b *bond.Bond) { b.Slaves[1].Actor = state(0xbf) }, name + "eth1 has not received LACP from the switch in time (expired); 2 of 2 slaves carry traffic"},
-		"the switch hears nothing": {func(b *bond.Bond) { b.Slaves[1].Partner = state(0xbf) }, name + "eth1 is not received by the switch (the partner reports active,short_timeout,aggregating,in_sync,collecting,distributing,expired); 2 of 2 slaves carry traffic"},
-		"another aggregator":       {func(b *bond.Bond) { b.Slaves[1].Aggregator = 2 }, name + "eth1 is in aggregator 2, the active one is 1: it carries no traffic; 1 of 2 slaves carry traffic"},
-		"not taken in":             {func(b *bond.Bond) { b.Slaves[1].Partner = state(0x07) }, name + "eth1 is not added to the bundle by the switch (the partner reports active,short_timeout,aggregating); 2 of 2 slaves carry traffic"},
-		"this host churns":         {func(b *bond.Bond) { b.Slaves[1].ActorChurn = "churned" }, name + "eth1 is churning: this host cannot add it to the bundle; 2 of 2 slaves carry traffic"},
-		"the switch churns":        {func(b *bond.Bond) { b.Slaves[1].PartnerChurn = "churned" }, name + "eth1 is churning: the switch cannot add it to the bundle; 2 of 2 slaves carry traffic"},
+		"one port expired": {func(b *bond.Bond) { b.Slaves[1].Actor = state(0xbf) },
+			name + "eth1 has not received LACP from the switch in time (expired); 2 of 2 slaves carry traffic"},
+		"the switch hears nothing": {func(b *bond.Bond) { b.Slaves[1].Partner = state(0xbf) },
+			name + "eth1 is not received by the switch (the partner reports active,short_timeout,aggregating,in_sync,collecting,distributing,expired); 2 of 2 slaves carry traffic"},
+		"another aggregator": {func(b *bond.Bond) { b.Slaves[1].Aggregator = 2 },
+			name + "eth1 is in aggregator 2, the active one is 1: it carries no traffic; 1 of 2 slaves carry traffic"},
+		"not taken in": {func(b *bond.Bond) { b.Slaves[1].Partner = state(0x07) },
+			name + "eth1 is not added to the bundle by the switch (the partner reports active,short_timeout,aggregating); 2 of 2 slaves carry traffic"},
+		"this host churns": {func(b *bond.Bond) { b.Slaves[1].ActorChurn = "churned" },
+			name + "eth1 is churning: this host cannot add it to the bundle; 2 of 2 slaves carry traffic"},
+		"the switch churns": {func(b *bond.Bond) { b.Slaves[1].PartnerChurn = "churned" },
+			name + "eth1 is churning: the switch cannot add it to the bundle; 2 of 2 slaves carry traffic"},
 		"a port without link is bond-degraded's": {func(b *bond.Bond) {
 			nodetest.Lose(&b.Slaves[1])
 			b.Slaves[1].Actor = state(0x47)
@@ -51,7 +57,8 @@ func TestBondLACP(t *testing.T) {
 		t.Run(what, func(t *testing.T) {
 			b := nodetest.LACPBond(bond.Layer34)
 			c.change(&b)
-			if got := ruletest.OnlyOne(t, ruletest.Check(nodetest.New(nodetest.Over(b)).Pass(1), bondLACP())); ruletest.Said(got) != c.want {
+			if got := ruletest.OnlyOne(t, ruletest.Check(nodetest.New(nodetest.Over(b)).Pass(1),
+				bondLACP())); ruletest.Said(got) != c.want {
 				t.Errorf("got  %q\nwant %q", ruletest.Said(got), c.want)
 			}
 		})
@@ -62,7 +69,8 @@ func TestBondLACPAdvisesAPassiveBond(t *testing.T) {
 	b := nodetest.LACPBond(bond.Layer34)
 	b.LACPActive, b.AD.PartnerMAC = "off", "00:00:00:00:00:00"
 	got := ruletest.OnlyOne(t, ruletest.Check(nodetest.New(nodetest.Over(b)).Pass(1), bondLACP()))
-	if all := strings.Join(ruletest.CommandsOf(got.Advice), "\n"); !strings.HasPrefix(all, "ip link set dev bond0 type bond lacp_active on\n") {
+	if all := strings.Join(ruletest.CommandsOf(got.Advice), "\n"); !strings.HasPrefix(all,
+		"ip link set dev bond0 type bond lacp_active on\n") {
 		t.Errorf("got commands\n%s", all)
 	}
 }
@@ -88,7 +96,8 @@ func TestBondLACPOnOpenVSwitch(t *testing.T) {
 		if ruletest.Said(got) != c.want {
 			t.Errorf("%s: got %q, want %q", what, ruletest.Said(got), c.want)
 		}
-		if begin := "ovs-vsctl set port bond0 lacp=active"; got != nil && (ruletest.CommandsOf(got.Advice)[0] == begin) != (c.active == "off") {
+		if begin := "ovs-vsctl set port bond0 lacp=active"; got != nil &&
+			(ruletest.CommandsOf(got.Advice)[0] == begin) != (c.active == "off") {
 			t.Errorf("%s: got commands %q", what, ruletest.CommandsOf(got.Advice))
 		}
 	}

@@ -63,15 +63,18 @@ func (l *spreadLimits) check(in rule.Input, b bond.Bond) (rule.Result, bool) {
 			in.Fact(facts.BondSource(b), b.Name, "this host sends by "+policyText(b)),
 			in.Fact(node.SourceKrbd, b.Name, fmt.Sprintf("it carries the traffic of %s", human.Count(devices, "krbd disk"))),
 		},
-		Against: []report.Evidence{in.Fact(node.SourceNIC, b.Name, "a few large connections cannot be distributed: one backup or one migration looks the same")},
+		Against: []report.Evidence{in.Fact(node.SourceNIC, b.Name,
+			"a few large connections cannot be distributed: one backup or one migration looks the same")},
 	}
-	r.Summary = fmt.Sprintf("%s does not distribute krbd's traffic: %s. If it saturates, %s stall", b.Name, l.reason(b, worst), human.Count(devices, "krbd disk"))
+	r.Summary = fmt.Sprintf("%s does not distribute krbd's traffic: %s. If it saturates, %s stall", b.Name, l.reason(b, worst),
+		human.Count(devices, "krbd disk"))
 	if worst.Way == "rx" {
 		r.Advice = append(r.Advice, rule.SpreadReceived(b))
 	} else {
 		r.Advice = append(r.Advice, rule.SpreadSent(b))
 	}
-	r.Advice = append(r.Advice, report.Advice{Do: "See which connections use " + worst.Slave, Command: "ss -Htin state established"}, showBond(b))
+	r.Advice = append(r.Advice, report.Advice{Do: "See which connections use " + worst.Slave, Command: "ss -Htin state established"},
+		showBond(b))
 	return r, true
 }
 

@@ -152,7 +152,8 @@ func checkLinks(nics []string) []report.Advice {
 	if len(nics) == 0 {
 		return nil
 	}
-	return []report.Advice{{Do: "Check the cable, the transceiver and the switch port of " + human.Names(nics, 4), Command: rule.ShellCommand("ethtool %s", nics[0])}}
+	return []report.Advice{{Do: "Check the cable, the transceiver and the switch port of " + human.Names(nics, 4),
+		Command: rule.ShellCommand("ethtool %s", nics[0])}}
 }
 
 func showLink(nic string) report.Advice {
@@ -160,5 +161,6 @@ func showLink(nic string) report.Advice {
 }
 
 func showOptics(nic string) report.Advice {
-	return report.Advice{Do: "Show the transceiver of " + nic + ": received power, temperature", Command: rule.ShellCommand("ethtool -m %s", nic)}
+	return report.Advice{Do: "Show the transceiver of " + nic + ": received power, temperature",
+		Command: rule.ShellCommand("ethtool -m %s", nic)}
 }

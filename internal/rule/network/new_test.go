@@ -33,8 +33,10 @@ func TestBondGone(t *testing.T) {
 	want(t, ruletest.Check(sc, bondGone()), "")
 	sc.Links = bond.Links{}
 	sc.SeeLinks()
-	want(t, ruletest.Check(sc.Pass(3), bondGone()), "info/operational bond0: bond0 has disappeared at 02:00:02; its slaves were eth0 and eth1")
-	want(t, ruletest.Check(sc.Pass(20), bondGone()), "critical/major_outage bond0: bond0 has disappeared at 02:00:02; its slaves were eth0 and eth1; 3 krbd disks have no link to the cluster")
+	want(t, ruletest.Check(sc.Pass(3), bondGone()),
+		"info/operational bond0: bond0 has disappeared at 02:00:02; its slaves were eth0 and eth1")
+	want(t, ruletest.Check(sc.Pass(20), bondGone()),
+		"critical/major_outage bond0: bond0 has disappeared at 02:00:02; its slaves were eth0 and eth1; 3 krbd disks have no link to the cluster")
 	sc.Links = nodetest.Over(nodetest.LACPBond(bond.Layer34))
 	sc.SeeLinks()
 	want(t, ruletest.Check(sc.Pass(1), bondGone()), "")
@@ -44,13 +46,15 @@ func TestBondGoneIsIntendedAfterAnHour(t *testing.T) {
 	sc := storage(0)
 	sc.Links = bond.Links{}
 	sc.SeeLinks()
-	want(t, ruletest.Check(sc.Pass(30), bondGone()), "warning/operational bond0: bond0 has disappeared at 02:00:02; its slaves were eth0 and eth1")
+	want(t, ruletest.Check(sc.Pass(30), bondGone()),
+		"warning/operational bond0: bond0 has disappeared at 02:00:02; its slaves were eth0 and eth1")
 	want(t, ruletest.Check(sc.Pass(3600), bondGone()), "")
 }
 
 func TestNICDown(t *testing.T) {
 	alone := func(up bool, disks int) *nodetest.Node {
-		l := bond.Links{NICs: []bond.NIC{{Name: "eth0", Index: 2, Up: up, Speed: 10000, Duplex: "full"}}, Addresses: []bond.Address{{IP: "192.0.2.2", Bits: 24, Index: 2}}}
+		l := bond.Links{NICs: []bond.NIC{{Name: "eth0", Index: 2, Up: up, Speed: 10000, Duplex: "full"}},
+			Addresses: []bond.Address{{IP: "192.0.2.2", Bits: 24, Index: 2}}}
 		return nodetest.New(l).MapDisks(disks, "192.0.2.2").Pass(1)
 	}
 	want(t, ruletest.Check(alone(true, 3), nicDown()), "")
@@ -69,7 +73,8 @@ func TestSlaveMissing(t *testing.T) {
 	b := &sc.Links.Bonds[0]
 	b.Slaves = b.Slaves[:1]
 	sc.SeeLinks()
-	want(t, ruletest.Check(sc.Pass(1), slaveMissing()), "warning/operational bond0: bond0 (802.3ad) has lost its slave eth1: 1 slave left (eth0)")
+	want(t, ruletest.Check(sc.Pass(1), slaveMissing()),
+		"warning/operational bond0: bond0 (802.3ad) has lost its slave eth1: 1 slave left (eth0)")
 }
 
 // One slave since nodewatch started is a setting, not a loss.
@@ -90,9 +95,12 @@ func TestLinkSpeed(t *testing.T) {
 	}{
 		"as it was":              {func(*bond.Slave) {}, ""},
 		"no link: bond-degraded": {func(s *bond.Slave) { nodetest.Lose(s) }, ""},
-		"slower":                 {func(s *bond.Slave) { s.Speed = 1000 }, "warning/operational eth1: eth1 of bond0 runs at 1G; earlier it ran at 10G"},
-		"half duplex":            {func(s *bond.Slave) { s.Duplex = "half" }, "warning/operational eth1: eth1 of bond0 runs at half duplex"},
-		"unknown speed":          {func(s *bond.Slave) { s.Speed = 0 }, "warning/operational eth1: eth1 of bond0 has a link of unknown speed"},
+		"slower": {func(s *bond.Slave) { s.Speed = 1000 },
+			"warning/operational eth1: eth1 of bond0 runs at 1G; earlier it ran at 10G"},
+		"half duplex": {func(s *bond.Slave) { s.Duplex = "half" },
+			"warning/operational eth1: eth1 of bond0 runs at half duplex"},
+		"unknown speed": {func(s *bond.Slave) { s.Speed = 0 },
+			"warning/operational eth1: eth1 of bond0 has a link of unknown speed"},
 	} {
 		t.Run(what, func(t *testing.T) {
 			sc := storage(3)
@@ -106,7 +114,8 @@ func TestLinkSpeed(t *testing.T) {
 func TestLinkSpeedOfUnequalSlaves(t *testing.T) {
 	b := nodetest.LACPBond(bond.Layer34)
 	b.Slaves[0].Speed = 25000
-	want(t, ruletest.Check(nodetest.New(nodetest.Over(b)).Pass(1), linkSpeed()), "warning/operational eth1: eth1 of bond0 runs at 10G, eth0 at 25G")
+	want(t, ruletest.Check(nodetest.New(nodetest.Over(b)).Pass(1), linkSpeed()),
+		"warning/operational eth1: eth1 of bond0 runs at 10G, eth0 at 25G")
 	for i := range b.Slaves {
 		b.Slaves[i].Speed, b.Slaves[i].Driver = 0, "virtio_net"
 	}
@@ -119,7 +128,8 @@ func TestNICErrors(t *testing.T) {
 	want(t, ruletest.Check(sc.Pass(10), nicErrors()), "") // a burst
 	sc.Pass(20)
 	got := ruletest.OnlyOne(t, ruletest.Check(sc, nicErrors()))
-	if got == nil || got.Subject != "eth1" || got.Severity != report.Warning || !strings.HasPrefix(got.Summary, "eth1 of bond0 receives corrupted frames: up to 800 frames/s") {
+	if got == nil || got.Subject != "eth1" || got.Severity != report.Warning ||
+		!strings.HasPrefix(got.Summary, "eth1 of bond0 receives corrupted frames: up to 800 frames/s") {
 		t.Errorf("got %q", ruletest.Said(got))
 	}
 	if !strings.Contains(got.Advice[0].Do, "cable") {
@@ -133,9 +143,11 @@ func TestNICFault(t *testing.T) {
 	sc := storage(3)
 	want(t, ruletest.Check(sc, nicFault()), "")
 	sc.Log(kmsg.Count{Class: kmsg.NICReset, Device: "eth0", N: 1, Text: "i40e 0000:3b:00.0 eth0: reset"})
-	want(t, ruletest.Check(sc, nicFault()), "info/operational eth0: eth0 of bond0 is faulty: the kernel reports 1 reset, the latest at 02:00:02")
+	want(t, ruletest.Check(sc, nicFault()),
+		"info/operational eth0: eth0 of bond0 is faulty: the kernel reports 1 reset, the latest at 02:00:02")
 	sc.Pass(1).Log(kmsg.Count{Class: kmsg.NICHang, Device: "eth0", N: 3, Text: "NETDEV WATCHDOG: eth0 (i40e): transmit queue 31 timed out"})
-	want(t, ruletest.Check(sc, nicFault()), "warning/operational eth0: eth0 of bond0 is faulty: the kernel reports 3 transmit hangs and 1 reset, the latest at 02:00:03")
+	want(t, ruletest.Check(sc, nicFault()),
+		"warning/operational eth0: eth0 of bond0 is faulty: the kernel reports 3 transmit hangs and 1 reset, the latest at 02:00:03")
 	want(t, ruletest.Check(sc.Pass(31*60), nicFault()), "")
 }
 
@@ -143,7 +155,8 @@ func TestNICFault(t *testing.T) {
 func TestBondSpreadReceive(t *testing.T) {
 	sc := storage(8).Carry("eth0", 4, 0.5).Carry("eth1", 0.02, 0.5).Pass(40)
 	got := ruletest.OnlyOne(t, ruletest.Check(sc, bondSpread()))
-	if got == nil || got.Severity != report.Warning || !strings.Contains(got.Summary, "the switch sends 99.5 % of 4 Gbit/s on eth0") || !strings.Contains(got.Advice[0].Do, "On the switch") {
+	if got == nil || got.Severity != report.Warning || !strings.Contains(got.Summary, "the switch sends 99.5 % of 4 Gbit/s on eth0") ||
+		!strings.Contains(got.Advice[0].Do, "On the switch") {
 		t.Fatalf("got %q", ruletest.Said(got))
 	}
 }
@@ -154,15 +167,19 @@ func TestBondSpreadIsNotRaised(t *testing.T) {
 		"little":                   storage(8).Carry("eth0", 1, 0.1).Carry("eth1", 0, 0.1),
 		"one connection, by ports": storage(8).Carry("eth0", 0.1, 6).Carry("eth1", 0.1, 0.1),
 		"no krbd":                  storage(0).Carry("eth0", 4, 0.5).Carry("eth1", 0.02, 0.5),
-		"layer2: another rule's":   nodetest.New(nodetest.Over(nodetest.LACPBond(bond.Layer2))).MapDisks(8, "192.0.2.2").Pass(2).Carry("eth0", 4, 4).Carry("eth1", 0, 0),
-		"active-backup":            nodetest.New(nodetest.Over(nodetest.PlainBond(bond.ActiveBackup, bond.Layer34))).MapDisks(8, "192.0.2.2").Pass(2).Carry("eth0", 4, 4).Carry("eth1", 0, 0),
+		"layer2: another rule's": nodetest.New(nodetest.Over(nodetest.LACPBond(bond.Layer2))).MapDisks(8,
+			"192.0.2.2").Pass(2).Carry("eth0", 4, 4).Carry("eth1", 0, 0),
+		"active-backup": nodetest.New(nodetest.Over(nodetest.PlainBond(bond.ActiveBackup, bond.Layer34))).MapDisks(8,
+			"192.0.2.2").Pass(2).Carry("eth0", 4, 4).Carry("eth1", 0, 0),
 	} {
 		if got := ruletest.Check(sc.Pass(40), bondSpread()); len(got) != 0 {
 			t.Errorf("%s: got %q", what, ruletest.Said(&got[0]))
 		}
 	}
-	byAddress := nodetest.New(nodetest.Over(nodetest.LACPBond(bond.Layer23))).MapDisks(8, "192.0.2.2").Pass(2).Carry("eth0", 0.1, 6).Carry("eth1", 0.1, 0.1)
-	if got := ruletest.OnlyOne(t, ruletest.Check(byAddress.Pass(40), bondSpread())); got == nil || !strings.Contains(got.Summary, "xmit_hash_policy layer2+3") {
+	byAddress := nodetest.New(nodetest.Over(nodetest.LACPBond(bond.Layer23))).MapDisks(8, "192.0.2.2").Pass(2).Carry("eth0", 0.1,
+		6).Carry("eth1", 0.1, 0.1)
+	if got := ruletest.OnlyOne(t, ruletest.Check(byAddress.Pass(40), bondSpread())); got == nil ||
+		!strings.Contains(got.Summary, "xmit_hash_policy layer2+3") {
 		t.Errorf("layer2+3 with few peers: got %q", ruletest.Said(got))
 	}
 }
@@ -175,7 +192,8 @@ func TestBondDegradedForAMoment(t *testing.T) {
 		sc.Links.Bonds[0].Slaves[i].LinkFailures++
 	}
 	sc.SeeLinks()
-	want(t, ruletest.Check(sc.Pass(1), bondDegraded()), "info/operational bond0: bond0 (802.3ad, 2x10G) had no active slave for a moment at 02:00:02")
+	want(t, ruletest.Check(sc.Pass(1), bondDegraded()),
+		"info/operational bond0: bond0 (802.3ad, 2x10G) had no active slave for a moment at 02:00:02")
 	want(t, ruletest.Check(sc.Pass(11*60), bondDegraded()), "")
 }
 

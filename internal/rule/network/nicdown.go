@@ -49,8 +49,10 @@ func noLink(in rule.Input, n bond.NIC) (rule.Result, bool) {
 	}
 	r := rule.Result{
 		Subject: n.Name, Severity: report.Critical, Impact: report.MajorOutage, Explains: []string{"", n.Name},
-		Summary:  fmt.Sprintf("%s has no link: %s cannot reach the cluster", n.Name, human.Count(devices, "krbd disk")),
-		Evidence: []report.Evidence{in.Fact(node.SourceBond, n.Name, n.Name+" is down or has no carrier"), in.Fact(node.SourceKrbd, n.Name, fmt.Sprintf("the traffic of %s leaves through %s, which is in no bond", human.Count(devices, "krbd disk"), n.Name))},
+		Summary: fmt.Sprintf("%s has no link: %s cannot reach the cluster", n.Name, human.Count(devices, "krbd disk")),
+		Evidence: []report.Evidence{in.Fact(node.SourceBond, n.Name, n.Name+" is down or has no carrier"),
+			in.Fact(node.SourceKrbd, n.Name, fmt.Sprintf("the traffic of %s leaves through %s, which is in no bond",
+				human.Count(devices, "krbd disk"), n.Name))},
 		Advice: []report.Advice{
 			showLink(n.Name), showOptics(n.Name),
 			{Do: "Check the cable and the switch port of " + n.Name},

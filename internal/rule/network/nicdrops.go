@@ -75,10 +75,13 @@ func (l *dropLimits) check(in rule.Input, n *facts.NIC) (rule.Result, bool) {
 	driver, driverSince := l.byDriver(in, n)
 	r := rule.Result{Subject: n.Name, Severity: report.Warning, RestsOn: []string{node.SourceNIC}}
 	if rate > 0 {
-		r.Evidence = append(r.Evidence, rule.FactAt(node.SourceNIC, n.Name, fmt.Sprintf("%s missed (missed, fifo, over), on average over %s", human.Rate(rate, "frame"), human.Span(l.Window)), n.At))
+		r.Evidence = append(r.Evidence, rule.FactAt(node.SourceNIC, n.Name,
+			fmt.Sprintf("%s missed (missed, fifo, over), on average over %s", human.Rate(rate, "frame"), human.Span(l.Window)), n.At))
 	}
 	if driver > 0 {
-		r.Evidence = append(r.Evidence, rule.FactAt(node.SourceDrops, n.Name, fmt.Sprintf("%s by the driver's counters (%s: %s)", human.Rate(driver, "frame"), n.Drops.Driver, human.Names(dropCounters(n.Drops), 3)), n.DropsAt))
+		r.Evidence = append(r.Evidence, rule.FactAt(node.SourceDrops, n.Name,
+			fmt.Sprintf("%s by the driver's counters (%s: %s)", human.Rate(driver, "frame"), n.Drops.Driver,
+				human.Names(dropCounters(n.Drops), 3)), n.DropsAt))
 	}
 	if driver > rate {
 		rate, since = driver, driverSince
@@ -102,12 +105,14 @@ func (l *dropLimits) check(in rule.Input, n *facts.NIC) (rule.Result, bool) {
 	}
 	r.Evidence = append(r.Evidence, rule.FactAt(node.SourceNIC, n.Name, loadText(n), n.At))
 	if !n.Rx.Full && n.Rx.Share > 0 {
-		r.Against = append(r.Against, rule.FactAt(node.SourceNIC, n.Name, "its link is not saturated on receive: bursts, or CPUs that do not keep up", n.At))
+		r.Against = append(r.Against, rule.FactAt(node.SourceNIC, n.Name,
+			"its link is not saturated on receive: bursts, or CPUs that do not keep up", n.At))
 	}
 	r.Advice = []report.Advice{
 		{Do: "Show its current and maximum ring sizes", Command: rule.ShellCommand("ethtool -g %s", n.Name)},
 		{Do: "Show all counters of its driver", Command: rule.ShellCommand("ethtool -S %s | grep -iE 'drop|discard|miss|buffer'", n.Name)},
-		{Do: "Enlarge its receive ring. This resets the NIC: its link goes down briefly", Command: rule.ShellCommand("ethtool -G %s rx 4096", n.Name)},
+		{Do: "Enlarge its receive ring. This resets the NIC: its link goes down briefly",
+			Command: rule.ShellCommand("ethtool -G %s rx 4096", n.Name)},
 	}
 	return r, true
 }
@@ -134,7 +139,8 @@ func slowDisks(in rule.Input) []string {
 // noneSlow proves that customers no longer notice drops: none of the devices is slow.
 func noneSlow(devices []string) func(*facts.Facts) bool {
 	return func(f *facts.Facts) bool {
-		return f.Blind(node.SourceIO) == nil && !slices.ContainsFunc(f.SlowDisks(facts.DefaultSlow), func(d *facts.Latency) bool { return slices.Contains(devices, d.Device) })
+		return f.Blind(node.SourceIO) == nil && !slices.ContainsFunc(f.SlowDisks(facts.DefaultSlow),
+			func(d *facts.Latency) bool { return slices.Contains(devices, d.Device) })
 	}
 }
 

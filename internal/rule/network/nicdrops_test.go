@@ -18,16 +18,22 @@ func TestNICDrops(t *testing.T) {
 		seconds        int
 		want           string
 	}{
-		"none":                 {0, 0, 3, 40, ""},
-		"a few":                {9, 0, 3, 40, ""},
-		"not long enough":      {5000, 0, 3, 20, ""},
-		"by the kernel":        {500, 0, 0, 32, "warning/operational eth1: eth1 of bond0 is dropping 500 frames/s (RX buffers exhausted), less than 0.1 % of received frames"},
-		"by the driver":        {0, 500, 0, 50, "warning/operational eth1: eth1 of bond0 is dropping 500 frames/s (RX buffers exhausted), less than 0.1 % of received frames"},
+		"none":            {0, 0, 3, 40, ""},
+		"a few":           {9, 0, 3, 40, ""},
+		"not long enough": {5000, 0, 3, 20, ""},
+		"by the kernel": {500, 0, 0, 32,
+			"warning/operational eth1: eth1 of bond0 is dropping 500 frames/s (RX buffers exhausted), less than 0.1 % of received frames"},
+		"by the driver": {0, 500, 0, 50,
+			"warning/operational eth1: eth1 of bond0 is dropping 500 frames/s (RX buffers exhausted), less than 0.1 % of received frames"},
 		"by the driver, short": {0, 500, 0, 32, ""},
-		"both count the same":  {500, 500, 0, 50, "warning/operational eth1: eth1 of bond0 is dropping 500 frames/s (RX buffers exhausted), less than 0.1 % of received frames"},
-		"little, under krbd":   {500, 0, 3, 32, "warning/operational eth1: eth1 of bond0 is dropping 500 frames/s (RX buffers exhausted), less than 0.1 % of received frames; 3 krbd disks use this NIC"},
-		"much, under krbd":     {5000, 0, 3, 32, "warning/operational eth1: eth1 of bond0 is dropping 5,000 frames/s (RX buffers exhausted), 0.7 % of received frames; 3 krbd disks use this NIC"},
-		"much, without krbd":   {5000, 0, 0, 32, "warning/operational eth1: eth1 of bond0 is dropping 5,000 frames/s (RX buffers exhausted), 0.7 % of received frames"},
+		"both count the same": {500, 500, 0, 50,
+			"warning/operational eth1: eth1 of bond0 is dropping 500 frames/s (RX buffers exhausted), less than 0.1 % of received frames"},
+		"little, under krbd": {500, 0, 3, 32,
+			"warning/operational eth1: eth1 of bond0 is dropping 500 frames/s (RX buffers exhausted), less than 0.1 % of received frames; 3 krbd disks use this NIC"},
+		"much, under krbd": {5000, 0, 3, 32,
+			"warning/operational eth1: eth1 of bond0 is dropping 5,000 frames/s (RX buffers exhausted), 0.7 % of received frames; 3 krbd disks use this NIC"},
+		"much, without krbd": {5000, 0, 0, 32,
+			"warning/operational eth1: eth1 of bond0 is dropping 5,000 frames/s (RX buffers exhausted), 0.7 % of received frames"},
 	} {
 		t.Run(what, func(t *testing.T) {
 			sc := nodetest.New(nodetest.Over(nodetest.LACPBond(bond.Layer2))).MapDisks(c.disks, "192.0.2.2").Carry("eth1", 8, 1)

@@ -45,11 +45,14 @@ func (l *errorLimits) check(in rule.Input, n *facts.NIC) (rule.Result, bool) {
 	}
 	r := rule.Result{
 		Subject: n.Name, Severity: report.Warning,
-		Summary: fmt.Sprintf("%s receives corrupted frames: up to %s, in %d of the last 60 periods of 10 s", n.Label, human.Rate(most, "frame"), times),
+		Summary: fmt.Sprintf("%s receives corrupted frames: up to %s, in %d of the last 60 periods of 10 s", n.Label,
+			human.Rate(most, "frame"), times),
 		Evidence: []report.Evidence{
-			rule.FactAt(node.SourceNIC, n.Name, fmt.Sprintf("rx_crc_errors rose by up to %s, %s in all", human.Rate(most, "frame"), human.Number(n.Last.RxCRC)), at),
+			rule.FactAt(node.SourceNIC, n.Name, fmt.Sprintf("rx_crc_errors rose by up to %s, %s in all", human.Rate(most, "frame"),
+				human.Number(n.Last.RxCRC)), at),
 		},
-		Against: []report.Evidence{rule.FactAt(node.SourceNIC, n.Name, "TCP retransmits lost frames: corruption on the wire does not cause libceph's CRC errors", n.At)},
+		Against: []report.Evidence{rule.FactAt(node.SourceNIC, n.Name,
+			"TCP retransmits lost frames: corruption on the wire does not cause libceph's CRC errors", n.At)},
 		Advice: []report.Advice{
 			{Do: "Check the cable and the transceivers of " + n.Name + " on both sides, and the switch port"},
 			showOptics(n.Name),
@@ -57,7 +60,8 @@ func (l *errorLimits) check(in rule.Input, n *facts.NIC) (rule.Result, bool) {
 		},
 	}
 	if n.Bond != "" {
-		r.Advice = append(r.Advice, report.Advice{Do: "If the other slaves of " + n.Bond + " can carry the load, take " + n.Name + " out of the bond until it is repaired", Command: rule.ShellCommand("ip link set dev %s nomaster", n.Name)})
+		r.Advice = append(r.Advice, report.Advice{Do: "If the other slaves of " + n.Bond + " can carry the load, take " + n.Name +
+			" out of the bond until it is repaired", Command: rule.ShellCommand("ip link set dev %s nomaster", n.Name)})
 	}
 	return r, true
 }

@@ -42,7 +42,8 @@ func nicFault() rule.Rule {
 
 func (l *faultLimits) check(in rule.Input) []rule.Result {
 	var list []rule.Result
-	for _, lines := range in.LinesBy(l.Window, func(s *node.Series) (string, bool) { return s.Device, s.Device != "" }, kmsg.NICHang, kmsg.NICReset, kmsg.NICFault) {
+	for _, lines := range in.LinesBy(l.Window, func(s *node.Series) (string, bool) { return s.Device, s.Device != "" }, kmsg.NICHang,
+		kmsg.NICReset, kmsg.NICFault) {
 		list = append(list, faultResult(in, lines))
 	}
 	return list
@@ -64,7 +65,8 @@ func faultResult(in rule.Input, lines facts.Lines) rule.Result {
 	for _, s := range lines.Series {
 		counts[s.Class] += s.Total + s.History
 		if len(evidence) < 6 {
-			evidence = append(evidence, rule.FactAt(node.SourceKmsg, device, fmt.Sprintf("%s, %s: %s", s.Class, human.Count(s.Total+s.History, "line"), s.Text), s.Last))
+			evidence = append(evidence, rule.FactAt(node.SourceKmsg, device,
+				fmt.Sprintf("%s, %s: %s", s.Class, human.Count(s.Total+s.History, "line"), s.Text), s.Last))
 		}
 	}
 	var kinds []string
@@ -78,11 +80,13 @@ func faultResult(in rule.Input, lines facts.Lines) rule.Result {
 	}
 	r := rule.Result{
 		Subject: device, Severity: report.Warning, Explains: []string{device, bondName},
-		Summary:  fmt.Sprintf("%s is faulty: the kernel reports %s, the latest at %s", label, human.Names(kinds, 3), human.Clock(lines.Latest.Last)),
+		Summary: fmt.Sprintf("%s is faulty: the kernel reports %s, the latest at %s", label, human.Names(kinds, 3),
+			human.Clock(lines.Latest.Last)),
 		Evidence: evidence,
 		Advice: []report.Advice{
 			{Do: "Read the kernel's lines about " + device, Command: rule.ShellCommand("journalctl -k --since -1h -g %s", device)},
-			{Do: "Show its driver and firmware versions, and look for the fault in the driver's changelog", Command: rule.ShellCommand("ethtool -i %s", device)},
+			{Do: "Show its driver and firmware versions, and look for the fault in the driver's changelog",
+				Command: rule.ShellCommand("ethtool -i %s", device)},
 		},
 	}
 	if counts[kmsg.NICHang]+counts[kmsg.NICFault] == 0 && counts[kmsg.NICReset] == 1 {
@@ -96,7 +100,8 @@ func faultResult(in rule.Input, lines facts.Lines) rule.Result {
 		others := slices.DeleteFunc(slaveNames(in.Carries(b)), func(s string) bool { return s == device })
 		if len(others) > 0 {
 			r.Against = []report.Evidence{in.Fact(facts.BondSource(b), b.Name, "it carries traffic on "+human.Names(others, 4))}
-			r.Advice = append(r.Advice, report.Advice{Do: fmt.Sprintf("If it repeats, take %s out of %s; %s then carries all traffic", device, b.Name, human.Names(others, 2)), Command: rule.ShellCommand("ip link set dev %s nomaster", device)})
+			r.Advice = append(r.Advice, report.Advice{Do: fmt.Sprintf("If it repeats, take %s out of %s; %s then carries all traffic",
+				device, b.Name, human.Names(others, 2)), Command: rule.ShellCommand("ip link set dev %s nomaster", device)})
 		}
 	}
 	return r

@@ -61,7 +61,8 @@ func (l *saturatedLimits) check(in rule.Input, n *facts.NIC) (rule.Result, bool)
 	}
 	r.Summary = fmt.Sprintf("%s is saturated: %s; %s", n.Label, strings.Join(ways, "; "), l.others(in, n, &r))
 	if n.Devices > 0 {
-		r.Evidence = append(r.Evidence, in.Fact(node.SourceKrbd, n.Name, fmt.Sprintf("it carries the traffic of %s", human.Count(n.Devices, "krbd disk"))))
+		r.Evidence = append(r.Evidence, in.Fact(node.SourceKrbd, n.Name,
+			fmt.Sprintf("it carries the traffic of %s", human.Count(n.Devices, "krbd disk"))))
 	}
 	if n.Rates.Overload == 0 && n.DropRate == 0 {
 		r.Against = append(r.Against, rule.FactAt(node.SourceNIC, n.Name, "it drops no frames: saturated but not overloaded", n.At))
@@ -85,7 +86,8 @@ func (l *saturatedLimits) others(in rule.Input, n *facts.NIC, r *rule.Result) st
 		}
 		compared++
 		most = max(most, o.Rx.Share, o.Tx.Share)
-		r.Evidence = append(r.Evidence, rule.FactAt(node.SourceNIC, o.Name, fmt.Sprintf("%s carries rx %s, tx %s of its line rate", o.Name, human.Percent(o.Rx.Share), human.Percent(o.Tx.Share)), o.At))
+		r.Evidence = append(r.Evidence, rule.FactAt(node.SourceNIC, o.Name,
+			fmt.Sprintf("%s carries rx %s, tx %s of its line rate", o.Name, human.Percent(o.Rx.Share), human.Percent(o.Tx.Share)), o.At))
 	}
 	switch compared {
 	case 0:

@@ -16,17 +16,22 @@ func TestNICSaturated(t *testing.T) {
 		seconds int
 		want    string
 	}{
-		"calm":               {1, 1, 20, ""},
-		"14 of 2x10 summed":  {7, 7, 20, ""}, // the sum of both directions is above one line rate, but neither is full
-		"rx just below":      {8.9, 0, 20, ""},
-		"rx, too short":      {9.4, 0, 4, ""},
-		"rx, five seconds":   {9.4, 0.2, 5, "warning/operational eth1: eth1 of bond0 is saturated: rx 9.4 Gbit/s, 94 % of 10G, for 5 s; the other slave of bond0 is at 3 %"},
-		"rx at the share":    {9.0, 0, 5, "warning/operational eth1: eth1 of bond0 is saturated: rx 9 Gbit/s, 90 % of 10G, for 5 s; the other slave of bond0 is at 3 %"},
-		"tx":                 {0.2, 9.8, 30, "warning/operational eth1: eth1 of bond0 is saturated: tx 9.8 Gbit/s, 98 % of 10G, for 30 s; the other slave of bond0 is at 3 %"},
-		"both, for a minute": {9.5, 9.6, 90, "warning/operational eth1: eth1 of bond0 is saturated: rx 9.5 Gbit/s, 95 % of 10G, for 1 min 30 s; tx 9.6 Gbit/s, 96 % of 10G, for 1 min 30 s; the other slave of bond0 is at 3 %"},
+		"calm":              {1, 1, 20, ""},
+		"14 of 2x10 summed": {7, 7, 20, ""}, // the sum of both directions is above one line rate, but neither is full
+		"rx just below":     {8.9, 0, 20, ""},
+		"rx, too short":     {9.4, 0, 4, ""},
+		"rx, five seconds": {9.4, 0.2, 5,
+			"warning/operational eth1: eth1 of bond0 is saturated: rx 9.4 Gbit/s, 94 % of 10G, for 5 s; the other slave of bond0 is at 3 %"},
+		"rx at the share": {9.0, 0, 5,
+			"warning/operational eth1: eth1 of bond0 is saturated: rx 9 Gbit/s, 90 % of 10G, for 5 s; the other slave of bond0 is at 3 %"},
+		"tx": {0.2, 9.8, 30,
+			"warning/operational eth1: eth1 of bond0 is saturated: tx 9.8 Gbit/s, 98 % of 10G, for 30 s; the other slave of bond0 is at 3 %"},
+		"both, for a minute": {9.5, 9.6, 90,
+			"warning/operational eth1: eth1 of bond0 is saturated: rx 9.5 Gbit/s, 95 % of 10G, for 1 min 30 s; tx 9.6 Gbit/s, 96 % of 10G, for 1 min 30 s; the other slave of bond0 is at 3 %"},
 	} {
 		t.Run(what, func(t *testing.T) {
-			sc := nodetest.New(nodetest.Over(nodetest.LACPBond(bond.Layer2))).Carry("eth0", 0.3, 0.1).Pass(1) // the first reading has no rate
+			// the first reading has no rate
+			sc := nodetest.New(nodetest.Over(nodetest.LACPBond(bond.Layer2))).Carry("eth0", 0.3, 0.1).Pass(1)
 			got := ruletest.OnlyOne(t, ruletest.Check(sc.Carry("eth1", c.rx, c.tx).Pass(c.seconds), nicSaturated()))
 			if ruletest.Said(got) != c.want {
 				t.Errorf("got  %q\nwant %q", ruletest.Said(got), c.want)
@@ -57,7 +62,8 @@ func TestNICSaturatedOfThreeSlaves(t *testing.T) {
 	third := b.Slaves[1]
 	third.Name, third.Index = "eth2", 4
 	b.Slaves = append(b.Slaves, third)
-	got := ruletest.OnlyOne(t, ruletest.Check(nodetest.New(nodetest.Over(b)).Pass(1).Carry("eth0", 1, 0).Carry("eth1", 9.5, 0).Carry("eth2", 2, 4).Pass(6), nicSaturated()))
+	got := ruletest.OnlyOne(t, ruletest.Check(nodetest.New(nodetest.Over(b)).Pass(1).Carry("eth0", 1, 0).Carry("eth1", 9.5, 0).Carry("eth2",
+		2, 4).Pass(6), nicSaturated()))
 	if want := "the other slaves of bond0 are at 40 % at most"; !strings.HasSuffix(got.Summary, want) {
 		t.Errorf("got %q, want %q", got.Summary, want)
 	}
@@ -92,7 +98,8 @@ func TestNICSaturatedOutsideOfBonds(t *testing.T) {
 func TestNICSaturatedNamesWhatUsesIt(t *testing.T) {
 	sc := nodetest.New(nodetest.Over(nodetest.LACPBond(bond.Layer2))).MapDisks(3, "192.0.2.2").Pass(1).Carry("eth1", 9.5, 0).Pass(8)
 	got := ruletest.OnlyOne(t, ruletest.Check(sc, nicSaturated()))
-	if all := strings.Join(ruletest.FactsOf(got.Evidence), "\n"); !strings.Contains(all, "it carries the traffic of 3 krbd disks") || !strings.Contains(all, "eth0 carries rx 0 %, tx 0 % of its line rate") {
+	if all := strings.Join(ruletest.FactsOf(got.Evidence), "\n"); !strings.Contains(all, "it carries the traffic of 3 krbd disks") ||
+		!strings.Contains(all, "eth0 carries rx 0 %, tx 0 % of its line rate") {
 		t.Errorf("got evidence\n%s", all)
 	}
 	const none = "it drops no frames: saturated but not overloaded"

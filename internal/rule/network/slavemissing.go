@@ -48,7 +48,8 @@ func missing(in rule.Input, b bond.Bond) (rule.Result, bool) {
 	only := b.Slaves[0].Name
 	return rule.Result{
 		Severity: report.Info, Setting: true,
-		Summary:  fmt.Sprintf("%s (%s) has one slave, %s, and no redundancy; it carries the traffic of %s", b.Name, b.Mode, only, human.Count(devices, "krbd disk")),
+		Summary: fmt.Sprintf("%s (%s) has one slave, %s, and no redundancy; it carries the traffic of %s", b.Name, b.Mode, only,
+			human.Count(devices, "krbd disk")),
 		Evidence: []report.Evidence{in.Fact(facts.BondSource(b), b.Name, "its only slave is "+only)},
 		Advice: []report.Advice{
 			showBond(b),
@@ -63,16 +64,19 @@ func lostSlave(in rule.Input, b bond.Bond, lost []node.SeenSlave) (rule.Result, 
 	for i, s := range lost {
 		names[i] = s.Name
 		r.Since = facts.Later(r.Since, s.Gone)
-		r.Evidence = append(r.Evidence, rule.FactAt(facts.BondSource(b), s.Name, fmt.Sprintf("%s was a slave of %s until %s", s.Name, b.Name, human.Clock(s.Gone)), s.Gone))
+		r.Evidence = append(r.Evidence, rule.FactAt(facts.BondSource(b), s.Name,
+			fmt.Sprintf("%s was a slave of %s until %s", s.Name, b.Name, human.Clock(s.Gone)), s.Gone))
 	}
-	r.Summary = fmt.Sprintf("%s (%s) has lost its slave %s: %s left (%s)", b.Name, b.Mode, human.Names(names, 4), human.Count(len(b.Slaves), "slave"), human.Names(slaveNames(b.Slaves), 4))
+	r.Summary = fmt.Sprintf("%s (%s) has lost its slave %s: %s left (%s)", b.Name, b.Mode, human.Names(names, 4),
+		human.Count(len(b.Slaves), "slave"), human.Names(slaveNames(b.Slaves), 4))
 	if left := in.Carries(b); len(left) > 0 {
 		r.Against = []report.Evidence{in.Fact(facts.BondSource(b), b.Name, "it carries traffic on "+human.Names(slaveNames(left), 4))}
 	}
 	r.Advice = []report.Advice{
 		{Do: "Check whether the NIC still exists", Command: rule.ShellCommand("ip -br link show dev %s", names[0])},
 		{Do: "Show the kernel log lines about it", Command: rule.ShellCommand("journalctl -k --since -30min -g %s", names[0])},
-		{Do: "If it exists, add it again. Its link goes down briefly", Command: rule.ShellCommand("ip link set dev %s down; ip link set dev %s master %s", names[0], names[0], b.Name)},
+		{Do: "If it exists, add it again. Its link goes down briefly",
+			Command: rule.ShellCommand("ip link set dev %s down; ip link set dev %s master %s", names[0], names[0], b.Name)},
 	}
 	return r, true
 }

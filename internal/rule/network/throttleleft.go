@@ -51,23 +51,28 @@ func throttleLeft() rule.Rule {
 func (l *throttleLimits) result(in rule.Input, t *facts.Throttle, list []facts.Throttle) rule.Result {
 	r := rule.Result{
 		Subject: t.Link, Severity: report.Warning, Setting: true,
-		Summary: fmt.Sprintf("%s is limited to %s (%s, %s)%s; it carries the traffic of %s", t.Link, human.BitRate(float64(t.Rate)), t.Way, t.Kind, ofLine(t), human.Count(t.Devices, "krbd disk")),
+		Summary: fmt.Sprintf("%s is limited to %s (%s, %s)%s; it carries the traffic of %s", t.Link, human.BitRate(float64(t.Rate)), t.Way,
+			t.Kind, ofLine(t), human.Count(t.Devices, "krbd disk")),
 	}
 	for i := range list {
 		if o := &list[i]; o.Link == t.Link && len(r.Evidence) < 8 {
-			r.Evidence = append(r.Evidence, in.Fact(node.SourceLimits, o.Link, fmt.Sprintf("%s at %s: %s %s%s", o.Kind, o.Where, o.Way, human.BitRate(float64(o.Rate)), ofLine(o))))
+			r.Evidence = append(r.Evidence, in.Fact(node.SourceLimits, o.Link,
+				fmt.Sprintf("%s at %s: %s %s%s", o.Kind, o.Where, o.Way, human.BitRate(float64(o.Rate)), ofLine(o))))
 		}
 	}
 	switch {
 	case in.Incident != nil && in.Incident.End.IsZero():
 		r.Severity = report.Info
-		r.Against = append(r.Against, rule.FactAt("", "", "an incident is ongoing: the limit may be an emergency measure", in.Incident.Begin))
+		r.Against = append(r.Against, rule.FactAt("", "", "an incident is ongoing: the limit may be an emergency measure",
+			in.Incident.Begin))
 	case partOnly(in, t):
 		r.Severity = report.Info
-		r.Against = append(r.Against, in.Fact(node.SourceLimits, t.Link, "other classes of "+t.Link+" are not limited: part of the traffic passes freely"))
+		r.Against = append(r.Against, in.Fact(node.SourceLimits, t.Link,
+			"other classes of "+t.Link+" are not limited: part of the traffic passes freely"))
 	}
 	r.Advice = []report.Advice{{Do: "Once the cause of the incident is fixed, on the host and on the switch, remove the limit. This also removes other classes there", Command: rule.ShellCommand("tc qdisc del dev %s root", t.Link)}}
-	show := report.Advice{Do: "Show what limits " + t.Link, Command: rule.ShellCommand("tc -s qdisc show dev %s; tc -s class show dev %s", t.Link, t.Link)}
+	show := report.Advice{Do: "Show what limits " + t.Link, Command: rule.ShellCommand("tc -s qdisc show dev %s; tc -s class show dev %s",
+		t.Link, t.Link)}
 	if t.Way == "rx" {
 		r.Advice[0] = report.Advice{Do: "Once the cause of the incident is fixed, on the host and on the switch, remove the limit. This also removes other filters there", Command: rule.ShellCommand("tc qdisc del dev %s ingress", t.Link)}
 		show.Command = rule.ShellCommand("tc -s filter show dev %s ingress", t.Link)

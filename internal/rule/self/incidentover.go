@@ -53,7 +53,8 @@ func summaryOf(i report.Incident) string {
 	if i.Finding.Rule == "krbd-retry-storm" || i.Finding.Rule == "layer2-bond-krbd" {
 		what = "Storm"
 	}
-	text := fmt.Sprintf("%s ended %s after %s: %s", what, human.Clock(i.End), human.Span(i.End.Sub(i.Begin)), strings.ReplaceAll(string(i.Peak), "_", " "))
+	text := fmt.Sprintf("%s ended %s after %s: %s", what, human.Clock(i.End), human.Span(i.End.Sub(i.Begin)),
+		strings.ReplaceAll(string(i.Peak), "_", " "))
 	if i.Guests != nil {
 		text += fmt.Sprintf(", %d of %d guests hit", i.Guests.Hit, i.Guests.Total)
 	}
@@ -74,27 +75,31 @@ func checklist(in rule.Input) (todo, done []report.Evidence) {
 		if s.Like {
 			todo = append(todo, in.Fact(node.SourceBond, b.Name, fmt.Sprintf("to do: %s still hashes with %s", b.Name, s.Why)))
 		} else {
-			done = append(done, in.Fact(node.SourceBond, b.Name, fmt.Sprintf("done: %s distributes what this host sends (%s)", b.Name, b.HashPolicy)))
+			done = append(done, in.Fact(node.SourceBond, b.Name, fmt.Sprintf("done: %s distributes what this host sends (%s)", b.Name,
+				b.HashPolicy)))
 		}
 		switch rx := s.Rx; {
 		case !s.Measured || rx.Total == 0:
 		case rx.Even(len(b.Slaves)):
 			done = append(done, in.Fact(node.SourceNIC, b.Name, "done: the switch distributes what "+b.Name+" receives"))
 		case rx.Skew > 0.5:
-			todo = append(todo, in.Fact(node.SourceNIC, b.Name, fmt.Sprintf("to do: the switch sends %s of what %s receives to %s", human.Percent(rx.Share), b.Name, rx.Slave)))
+			todo = append(todo, in.Fact(node.SourceNIC, b.Name, fmt.Sprintf("to do: the switch sends %s of what %s receives to %s",
+				human.Percent(rx.Share), b.Name, rx.Slave)))
 		}
 	}
 	throttles := in.Throttles(node.FullShare)
 	for i := range throttles {
 		t := &throttles[i]
-		todo = append(todo, in.Fact(node.SourceLimits, t.Link, fmt.Sprintf("to do: %s is still limited to %s (%s, %s at %s)", t.Link, human.BitRate(float64(t.Rate)), t.Way, t.Kind, t.Where)))
+		todo = append(todo, in.Fact(node.SourceLimits, t.Link, fmt.Sprintf("to do: %s is still limited to %s (%s, %s at %s)", t.Link,
+			human.BitRate(float64(t.Rate)), t.Way, t.Kind, t.Where)))
 	}
 	if len(throttles) == 0 && len(in.StorageLinks()) > 0 && in.LimitsKnown() {
 		done = append(done, in.Fact(node.SourceLimits, "", "done: no link that carries storage is limited (tc)"))
 	}
 	if in.Blind(node.SourceKmsg) == nil {
 		if last := in.LastLoss(); !last.IsZero() && in.Now.Sub(last) < stillResetting {
-			todo = append(todo, rule.FactAt(node.SourceKmsg, "", "to do: sessions to OSDs are still being lost, the latest at "+human.Clock(last), last))
+			todo = append(todo, rule.FactAt(node.SourceKmsg, "", "to do: sessions to OSDs are still being lost, the latest at "+
+				human.Clock(last), last))
 		} else {
 			done = append(done, in.Fact(node.SourceKmsg, "", "done: no session to an OSD was lost in the last 10 min"))
 		}
@@ -109,12 +114,15 @@ func checklist(in rule.Input) (todo, done []report.Evidence) {
 func cleanUp(in rule.Input) []report.Advice {
 	var list []report.Advice
 	for _, t := range in.Throttles(node.FullShare) {
-		if hook := map[string]string{"tx": "root", "rx": "ingress"}[t.Way]; !slices.ContainsFunc(list, func(a report.Advice) bool { return strings.HasSuffix(a.Do, " "+t.Link) }) {
-			list = append(list, report.Advice{Do: "Remove the limit of " + t.Link, Command: rule.ShellCommand("tc qdisc del dev %s "+hook, t.Link)})
+		if hook := map[string]string{"tx": "root", "rx": "ingress"}[t.Way]; !slices.ContainsFunc(list,
+			func(a report.Advice) bool { return strings.HasSuffix(a.Do, " "+t.Link) }) {
+			list = append(list, report.Advice{Do: "Remove the limit of " + t.Link,
+				Command: rule.ShellCommand("tc qdisc del dev %s "+hook, t.Link)})
 		}
 	}
 	if len(list) == 0 && !in.LimitsKnown() {
-		list = append(list, report.Advice{Do: "Remove any limit that was set on a storage NIC during the incident", Command: "tc qdisc show"})
+		list = append(list, report.Advice{Do: "Remove any limit that was set on a storage NIC during the incident",
+			Command: "tc qdisc show"})
 	}
 	if in.Incident.Guests != nil {
 		list = append(list, report.Advice{Do: "Reboot the guests whose filesystems turned read-only: nodewatch cannot see that from the host"})

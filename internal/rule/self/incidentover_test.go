@@ -38,7 +38,8 @@ func TestIncidentOver(t *testing.T) {
 	if want := "Storm ended 03:16:31 after 10 min 49 s: major outage, 65 of 65 guests hit; cause: saturation"; got.Summary != want {
 		t.Errorf("got  %s\nwant %s", got.Summary, want)
 	}
-	if all := texts(got.Evidence); !strings.Contains(all, "to do: bond0 still hashes with") || !strings.Contains(all, "read-only filesystems in vm101") {
+	if all := texts(got.Evidence); !strings.Contains(all, "to do: bond0 still hashes with") ||
+		!strings.Contains(all, "read-only filesystems in vm101") {
 		t.Errorf("to do: %s", all)
 	}
 	if all := texts(got.Against); !strings.Contains(all, "no session to an OSD was lost") {

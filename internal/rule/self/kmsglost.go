@@ -38,8 +38,10 @@ func kmsgLost() rule.Rule {
 			}
 			return []rule.Result{{
 				Severity: report.Warning,
-				Summary:  fmt.Sprintf("%s lost since nodewatch started, the latest at %s", human.Count(k.Lost, "kernel log record"), human.Clock(k.LostAt)),
-				Evidence: []report.Evidence{rule.FactAt(node.SourceKmsg, "", fmt.Sprintf("%s of %s lost", human.Number(k.Lost), human.Count(k.Lost+k.Records, "record")), k.LostAt)},
+				Summary: fmt.Sprintf("%s lost since nodewatch started, the latest at %s", human.Count(k.Lost, "kernel log record"),
+					human.Clock(k.LostAt)),
+				Evidence: []report.Evidence{rule.FactAt(node.SourceKmsg, "",
+					fmt.Sprintf("%s of %s lost", human.Number(k.Lost), human.Count(k.Lost+k.Records, "record")), k.LostAt)},
 				Advice: []report.Advice{
 					{Do: "Read journald's copy of the same period", Command: "journalctl -k --since -15min"},
 					{Do: "Enlarge the kernel's log buffer at the next boot: add log_buf_len=4M to the kernel command line"},

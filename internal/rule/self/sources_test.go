@@ -43,7 +43,8 @@ func TestSourceStalled(t *testing.T) {
 	sc := nodetest.New(nodetest.Over())
 	sc.Blind(node.SourceNIC)
 	for kind, want := range map[node.ErrorKind]bool{node.Stalled: true, node.Failed: true, node.Denied: true, node.Absent: false} {
-		sc.See(node.SawCounters{Reading: node.Reading[[]bond.Counters]{Err: &node.Error{Kind: kind, Text: "why", Remedy: "do this", Since: sc.At}}})
+		sc.See(node.SawCounters{Reading: node.Reading[[]bond.Counters]{Err: &node.Error{Kind: kind, Text: "why", Remedy: "do this",
+			Since: sc.At}}})
 		got := ruletest.OnlyOne(t, ruletest.Check(sc, sourceStalled()))
 		if (got != nil) != want {
 			t.Errorf("%s: got %q, want a finding: %v", kind, ruletest.Said(got), want)

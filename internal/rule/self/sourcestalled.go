@@ -53,7 +53,8 @@ func unavailable(in rule.Input, src node.Source, state string, since time.Time) 
 		}
 	}
 	if src.Last.IsZero() {
-		r.Against = append(r.Against, rule.FactAt(src.Name, "", "it has not been read since nodewatch started: it may not be set up", in.Started))
+		r.Against = append(r.Against, rule.FactAt(src.Name, "", "it has not been read since nodewatch started: it may not be set up",
+			in.Started))
 	} else {
 		r.Evidence = append(r.Evidence, rule.FactAt(src.Name, "", "last read", src.Last))
 	}

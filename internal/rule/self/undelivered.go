@@ -66,10 +66,12 @@ func (l *undeliveredLimits) undelivered(in rule.Input, d node.Delivery) (rule.Re
 		r.Summary = fmt.Sprintf("reporter %s (%s) has never delivered since nodewatch started", d.Name, d.Backend)
 	}
 	if d.Dropped > 0 {
-		r.Evidence = append(r.Evidence, in.Fact(node.SourceReporters, d.Name, fmt.Sprintf("%s dropped because its queue was full", human.Count(d.Dropped, "transition"))))
+		r.Evidence = append(r.Evidence, in.Fact(node.SourceReporters, d.Name,
+			fmt.Sprintf("%s dropped because its queue was full", human.Count(d.Dropped, "transition"))))
 	}
 	if d.Waiting > 0 {
-		r.Against = append(r.Against, in.Fact(node.SourceReporters, d.Name, fmt.Sprintf("%s queued for delivery", human.Count(d.Waiting, "transition"))))
+		r.Against = append(r.Against, in.Fact(node.SourceReporters, d.Name,
+			fmt.Sprintf("%s queued for delivery", human.Count(d.Waiting, "transition"))))
 	}
 	return r, true
 }

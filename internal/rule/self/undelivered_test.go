@@ -19,14 +19,20 @@ func TestReportUndelivered(t *testing.T) {
 		want string // part of the summary; empty: no finding
 	}{
 		{"works", node.Delivery{State: node.DeliveryOK, Since: nodetest.Start, Last: at}, ""},
-		{"works in part", node.Delivery{State: node.DeliveryOK, Since: nodetest.Start, Last: at, Kind: string(report.Partial), Error: "400"}, ""},
+		{"works in part", node.Delivery{State: node.DeliveryOK, Since: nodetest.Start, Last: at, Kind: string(report.Partial),
+			Error: "400"}, ""},
 		{"starts", node.Delivery{State: node.DeliveryStarting, Since: nodetest.Start}, ""},
-		{"fails for a moment", node.Delivery{State: node.DeliveryRetrying, Since: at.Add(-time.Minute), Last: at.Add(-90 * time.Second), Error: "503"}, ""},
-		{"fails for long", node.Delivery{State: node.DeliveryRetrying, Since: at.Add(-6 * time.Minute), Last: at.Add(-7 * time.Minute), Error: "503"}, "since 2026"},
-		{"hangs for long", node.Delivery{State: node.DeliveryStalled, Since: at.Add(-6 * time.Minute), Last: at.Add(-7 * time.Minute), Error: "503"}, "since 2026"},
+		{"fails for a moment", node.Delivery{State: node.DeliveryRetrying, Since: at.Add(-time.Minute), Last: at.Add(-90 * time.Second),
+			Error: "503"}, ""},
+		{"fails for long", node.Delivery{State: node.DeliveryRetrying, Since: at.Add(-6 * time.Minute), Last: at.Add(-7 * time.Minute),
+			Error: "503"}, "since 2026"},
+		{"hangs for long", node.Delivery{State: node.DeliveryStalled, Since: at.Add(-6 * time.Minute), Last: at.Add(-7 * time.Minute),
+			Error: "503"}, "since 2026"},
 		{"never worked", node.Delivery{State: node.DeliveryOpen, Since: at.Add(-6 * time.Minute), Error: "no route"}, "never"},
-		{"cannot write", node.Delivery{State: node.DeliveryOK, Since: nodetest.Start, Last: at, PersistErr: "no space left"}, "cannot save"},
-		{"is refused", node.Delivery{State: node.DeliveryOpen, Kind: string(report.Misconfigured), Since: at, Last: at.Add(-time.Second), Error: "401"}, "since 2026"},
+		{"cannot write", node.Delivery{State: node.DeliveryOK, Since: nodetest.Start, Last: at, PersistErr: "no space left"},
+			"cannot save"},
+		{"is refused", node.Delivery{State: node.DeliveryOpen, Kind: string(report.Misconfigured), Since: at, Last: at.Add(-time.Second),
+			Error: "401"}, "since 2026"},
 	} {
 		c.d.Name, c.d.Backend = "hub", "native"
 		n := nodetest.New(nodetest.Over()).Wait(time.Hour)

@@ -16,7 +16,8 @@ import (
 )
 
 // askCluster is the advice to query the cluster, with a timeout.
-var askCluster = report.Advice{Do: "Check the cluster's health from this host and from another one", Command: "ceph --connect-timeout 10 health detail"}
+var askCluster = report.Advice{Do: "Check the cluster's health from this host and from another one",
+	Command: "ceph --connect-timeout 10 health detail"}
 
 // loopAdvice returns the steps against a session loop, by its likely causes, most
 // urgent first. bonds are the bonds that may be involved.
@@ -65,7 +66,8 @@ func separateAdvice(a cause.Analysis) []report.Advice {
 	if len(list) < 2 {
 		return nil
 	}
-	return []report.Advice{{Do: fmt.Sprintf("Distinguish the two likely causes. %s: %s. %s: %s", human.Capital(list[0].String()), list[0].Separates(), human.Capital(list[1].String()), list[1].Separates())}}
+	return []report.Advice{{Do: fmt.Sprintf("Distinguish the two likely causes. %s: %s. %s: %s", human.Capital(list[0].String()),
+		list[0].Separates(), human.Capital(list[1].String()), list[1].Separates())}}
 }
 
 // causeAdvice returns what to do about one cause.
@@ -78,7 +80,8 @@ func causeAdvice(in rule.Input, c cause.Cause, osds []*facts.OSDLosses, bonds []
 	case cause.BadMemory:
 		return []report.Advice{{Do: "Move the guests off this host and replace the memory that reports errors: checksums computed on it cannot be trusted", Command: "journalctl -k --grep 'EDAC|Hardware Error'"}}
 	case cause.SparseRead:
-		return []report.Advice{{Do: "Boot a kernel with the fix for " + sparseReadBug.id + "; unmount kernel CephFS until then", Command: "findmnt -t ceph"}}
+		return []report.Advice{{Do: "Boot a kernel with the fix for " + sparseReadBug.id + "; unmount kernel CephFS until then",
+			Command: "findmnt -t ceph"}}
 	case cause.OneOSD, cause.OneHost:
 		if len(osds) == 0 {
 			return nil
@@ -97,19 +100,23 @@ func causeAdvice(in rule.Input, c cause.Cause, osds []*facts.OSDLosses, bonds []
 	case cause.Wire:
 		var list []report.Advice
 		for _, n := range cause.CorruptedNICs(in.Facts) {
-			list = append(list, report.Advice{Do: "Check the cable, optics and switch port of " + n.Label, Command: rule.ShellCommand("ethtool -S %s | grep -i crc", n.Name)})
+			list = append(list, report.Advice{Do: "Check the cable, optics and switch port of " + n.Label,
+				Command: rule.ShellCommand("ethtool -S %s | grep -i crc", n.Name)})
 		}
 		return list
 	case cause.NoMemory:
-		return []report.Advice{{Do: "Free memory on this host: the kernel cannot receive messages", Command: "free -m; journalctl -k --since -15min --grep 'page allocation failure|out of memory'"}}
+		return []report.Advice{{Do: "Free memory on this host: the kernel cannot receive messages",
+			Command: "free -m; journalctl -k --since -15min --grep 'page allocation failure|out of memory'"}}
 	case cause.Refused:
 		return refusedAdvice(osds)
 	case cause.PathMTU:
 		return mtuAdvice(in)
 	case cause.ClusterFull:
-		return []report.Advice{{Do: "Free space in the cluster: delete data, add OSDs, or raise the full ratio temporarily", Command: "ceph --connect-timeout 10 df; ceph --connect-timeout 10 osd df"}}
+		return []report.Advice{{Do: "Free space in the cluster: delete data, add OSDs, or raise the full ratio temporarily",
+			Command: "ceph --connect-timeout 10 df; ceph --connect-timeout 10 osd df"}}
 	case cause.NoOSD:
-		return []report.Advice{{Do: "Correct the CRUSH rule of the pool: it maps these objects to no OSD", Command: "ceph --connect-timeout 10 osd crush rule dump; ceph --connect-timeout 10 health detail"}}
+		return []report.Advice{{Do: "Correct the CRUSH rule of the pool: it maps these objects to no OSD",
+			Command: "ceph --connect-timeout 10 osd crush rule dump; ceph --connect-timeout 10 health detail"}}
 	case cause.Lock:
 		return lockAdvice(in)
 	case cause.ClusterDown:
@@ -152,7 +159,8 @@ func saturationAdvice(in rule.Input, bonds []string) []report.Advice {
 	if len(list) > 0 {
 		return list
 	}
-	return []report.Advice{{Do: "Find and stop what saturated the storage NICs: a backup, a restore, a migration", Command: "ss -tniO state established"}}
+	return []report.Advice{{Do: "Find and stop what saturated the storage NICs: a backup, a restore, a migration",
+		Command: "ss -tniO state established"}}
 }
 
 // capacityAdvice returns how to restore what a storage NIC or its bond has lost: a
@@ -191,7 +199,8 @@ func capacityAdvice(in rule.Input, n *facts.NIC) []report.Advice {
 // osdLogAdvice refers to the logs of the OSDs that closed the sessions.
 func osdLogAdvice(osds []*facts.OSDLosses) []report.Advice {
 	for i := range osds {
-		if o := osds[i]; o.Of(kmsg.ReasonClosed, kmsg.ReasonAuthTag, kmsg.ReasonProtocol, kmsg.ReasonSequence, kmsg.ReasonSocket, kmsg.ReasonReset) > 0 {
+		if o := osds[i]; o.Of(kmsg.ReasonClosed, kmsg.ReasonAuthTag, kmsg.ReasonProtocol, kmsg.ReasonSequence, kmsg.ReasonSocket,
+			kmsg.ReasonReset) > 0 {
 			return []report.Advice{{
 				Do:      fmt.Sprintf("Read the log of %s on its host: \"bad crc in data\" there means that this node's buffers change while they are sent", o.OSD),
 				Command: rule.ShellCommand("ceph --connect-timeout 10 osd find %s", o.ID()),
@@ -295,10 +304,12 @@ func linkAdvice(in rule.Input) []report.Advice {
 func linksAdvice(in rule.Input, links []string) []report.Advice {
 	var list []report.Advice
 	for _, name := range links {
-		list = append(list, report.Advice{Do: "Check the state and history of " + name, Command: rule.ShellCommand("ip -d -s link show dev %s; journalctl -k --since -15min --grep %s", name, name)})
+		list = append(list, report.Advice{Do: "Check the state and history of " + name,
+			Command: rule.ShellCommand("ip -d -s link show dev %s; journalctl -k --since -15min --grep %s", name, name)})
 	}
 	if osd, host := someOSD(in); host != "" {
-		list = append(list, report.Advice{Do: "Check the route to the host of " + osd + ", and check that it answers", Command: rule.ShellCommand("ip route get %s; ping -c 3 -W 1 %s", host, host)})
+		list = append(list, report.Advice{Do: "Check the route to the host of " + osd + ", and check that it answers",
+			Command: rule.ShellCommand("ip route get %s; ping -c 3 -W 1 %s", host, host)})
 	}
 	return list
 }

@@ -26,7 +26,8 @@ type congestionLimits struct {
 }
 
 func newCongestionLimits() *congestionLimits {
-	return &congestionLimits{Full: node.FullShare, FullFor: 5 * time.Second, LatencyFactor: 10, Latency: 50 * time.Millisecond, SlowShare: 0.25, Drops: 5 * time.Second, DropRate: 1000, Faults: 2}
+	return &congestionLimits{Full: node.FullShare, FullFor: 5 * time.Second, LatencyFactor: 10, Latency: 50 * time.Millisecond,
+		SlowShare: 0.25, Drops: 5 * time.Second, DropRate: 1000, Faults: 2}
 }
 
 // longStall is the duration from which a disk on a saturated NIC counts as stalled
@@ -96,7 +97,9 @@ func (l *congestionLimits) slowDisks(in rule.Input, behind map[string]bool, s *s
 
 func (l *congestionLimits) dropping(in rule.Input, n *facts.NIC, s *saturation) {
 	if d, is := in.Dropping(n); is && d.Rate >= l.DropRate && in.Now.Sub(d.Since) >= l.Drops {
-		s.signs = append(s.signs, rule.FactAt(d.Source, n.Name, fmt.Sprintf("%s has been dropping frames (receive buffers exhausted) since %s, now %s", n.Label, human.Clock(d.Since), human.Rate(d.Rate, "frame")), n.At))
+		s.signs = append(s.signs, rule.FactAt(d.Source, n.Name,
+			fmt.Sprintf("%s has been dropping frames (receive buffers exhausted) since %s, now %s", n.Label, human.Clock(d.Since),
+				human.Rate(d.Rate, "frame")), n.At))
 		s.rests = append(s.rests, d.Source)
 	}
 }

@@ -62,7 +62,8 @@ func libcephCRC() rule.Rule {
 			}
 			r := rule.Result{
 				Severity: report.Info,
-				Summary:  fmt.Sprintf("%s in the last %s ended sessions with %s, latest at %s", human.Count(n, noun), human.Span(limits.Window), osdsText(osds), human.Clock(last)),
+				Summary: fmt.Sprintf("%s in the last %s ended sessions with %s, latest at %s", human.Count(n, noun),
+					human.Span(limits.Window), osdsText(osds), human.Clock(last)),
 				Evidence: lossEvidence(losses, osds),
 				Explains: []string{},
 			}
@@ -89,7 +90,8 @@ func libcephCRC() rule.Rule {
 				}
 				r.State = run
 			}
-			a := cause.OfLoop(in.Facts, cause.Loop{First: osds[0].Last().Add(-limits.Window), Losses: losses, OSDs: osds, Before: []cause.Evidence{}})
+			a := cause.OfLoop(in.Facts, cause.Loop{First: osds[0].Last().Add(-limits.Window), Losses: losses, OSDs: osds,
+				Before: []cause.Evidence{}})
 			if a.Supports(cause.Wire) {
 				r.Explains = corruptedNICs(in)
 			}
@@ -99,7 +101,8 @@ func libcephCRC() rule.Rule {
 			evidence, against := causeEvidence(a)
 			r.Evidence, r.Against, r.Cause = append(r.Evidence, evidence...), against, a.Concluded()
 			if in.Blind(node.SourceIO) == nil && len(in.IO) > 0 && len(in.Stalls()) == 0 {
-				r.Against = append(r.Against, in.Fact(node.SourceIO, "", fmt.Sprintf("krbd I/O continues: of %s none is stalled", human.Count(len(in.IO), "krbd disk"))))
+				r.Against = append(r.Against, in.Fact(node.SourceIO, "", fmt.Sprintf("krbd I/O continues: of %s none is stalled",
+					human.Count(len(in.IO), "krbd disk"))))
 			}
 			for _, c := range a.Likely() {
 				r.Advice = append(r.Advice, causeAdvice(in, c, osds, nil)...)
@@ -108,7 +111,8 @@ func libcephCRC() rule.Rule {
 				r.Advice = append(r.Advice, compareNodes)
 			}
 			r.Advice = distinct(append(r.Advice,
-				report.Advice{Do: "Watch the faults as they occur", Command: "journalctl -kf --grep 'libceph: .*(bad crc|bad data crc|integrity error)'"}))
+				report.Advice{Do: "Watch the faults as they occur",
+					Command: "journalctl -kf --grep 'libceph: .*(bad crc|bad data crc|integrity error)'"}))
 			return []rule.Result{r}
 		},
 	}
@@ -181,18 +185,22 @@ func earlierFaults(in rule.Input) []rule.Result {
 		}
 	}
 	evidence := history(in)
-	follow := []report.Advice{{Do: "Read them: past faults are the best warning of the next storm", Command: "journalctl -k --grep 'libceph: .*(bad crc|bad data crc|integrity error)'"}}
+	follow := []report.Advice{{Do: "Read them: past faults are the best warning of the next storm",
+		Command: "journalctl -k --grep 'libceph: .*(bad crc|bad data crc|integrity error)'"}}
 	switch {
 	case last != nil:
-		fact := fmt.Sprintf("%s since nodewatch started, latest with %s at %s: %s", human.Count(n, "CRC fault"), last.Peer, human.Clock(last.Last), last.Text)
+		fact := fmt.Sprintf("%s since nodewatch started, latest with %s at %s: %s", human.Count(n, "CRC fault"), last.Peer,
+			human.Clock(last.Last), last.Text)
 		return []rule.Result{{
 			Severity: report.Info,
-			Summary:  fmt.Sprintf("%s, none in the last %s; latest with %s at %s", human.Count(n, "CRC fault"), human.Span(in.Now.Sub(last.Last).Truncate(time.Minute)), last.Peer, human.Clock(last.Last)),
+			Summary: fmt.Sprintf("%s, none in the last %s; latest with %s at %s", human.Count(n, "CRC fault"),
+				human.Span(in.Now.Sub(last.Last).Truncate(time.Minute)), last.Peer, human.Clock(last.Last)),
 			Evidence: append([]report.Evidence{rule.FactAt(node.SourceKmsg, last.Peer, fact, last.Last)}, evidence...),
 			Advice:   append(bounceAdvice(in, in.Exposure()), follow...),
 		}}
 	case len(evidence) > 0:
-		return []rule.Result{{Severity: report.Info, Summary: "CRC faults before nodewatch started: " + evidence[0].Fact, Evidence: evidence, Advice: follow}}
+		return []rule.Result{{Severity: report.Info, Summary: "CRC faults before nodewatch started: " + evidence[0].Fact,
+			Evidence: evidence, Advice: follow}}
 	}
 	return nil
 }
@@ -210,5 +218,6 @@ func history(in rule.Input) []report.Evidence {
 	if n < 2 {
 		return nil
 	}
-	return []report.Evidence{rule.FactAt(node.SourceKmsg, "", fmt.Sprintf("%s of %s in the kernel log, latest at %s: an earlier storm?", human.Count(n, "CRC fault"), human.Count(osds, "OSD"), human.Clock(last)), last)}
+	return []report.Evidence{rule.FactAt(node.SourceKmsg, "", fmt.Sprintf("%s of %s in the kernel log, latest at %s: an earlier storm?",
+		human.Count(n, "CRC fault"), human.Count(osds, "OSD"), human.Clock(last)), last)}
 }

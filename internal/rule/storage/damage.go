@@ -64,7 +64,8 @@ func damage(in rule.Input) [4]damageKind {
 				w = mappingsOf(in)
 			}
 			if device, applies := w.stillApplies(s); applies {
-				d := damaged{device: device, on: s.Device, source: node.SourceKmsg, text: s.Text, detail: s.Detail, errno: s.Errno, lines: s.Total + s.History, first: s.First, last: s.Last}
+				d := damaged{device: device, on: s.Device, source: node.SourceKmsg, text: s.Text, detail: s.Detail, errno: s.Errno,
+					lines: s.Total + s.History, first: s.First, last: s.Last}
 				if since := w.mapped[device]; d.first.Before(since) {
 					d.first, d.lines = since, 0 // some lines are of an earlier mapping of that name; how many is unknown
 				}
@@ -136,7 +137,8 @@ func (k *damageKind) fromCluster(in rule.Input) {
 	for i := range in.Mapped.Value {
 		m := &in.Mapped.Value[i]
 		if _, known := k.place[m.Device]; !known && until[m.Nonce].After(in.Now) {
-			k.note(damaged{device: m.Device, on: m.Device, source: node.SourceCeph, first: in.Snapshot.Cluster.At, last: in.Snapshot.Cluster.At,
+			k.note(damaged{device: m.Device, on: m.Device, source: node.SourceCeph, first: in.Snapshot.Cluster.At,
+				last: in.Snapshot.Cluster.At,
 				text: fmt.Sprintf("%s is on the cluster's blocklist until %s", m.Nonce, until[m.Nonce].Format(time.DateTime))})
 		}
 	}
@@ -164,7 +166,8 @@ type mappings struct {
 }
 
 func mappingsOf(in rule.Input) *mappings {
-	w := &mappings{read: !in.Mapped.At.IsZero(), device: map[string]string{}, mapped: map[string]time.Time{}, mounted: map[string]time.Time{}, boot: in.Host.Value.Boot}
+	w := &mappings{read: !in.Mapped.At.IsZero(), device: map[string]string{}, mapped: map[string]time.Time{},
+		mounted: map[string]time.Time{}, boot: in.Host.Value.Boot}
 	for i := range in.Mapped.Value {
 		m := &in.Mapped.Value[i]
 		w.device[m.Device] = m.Device

@@ -22,12 +22,14 @@ func lossEvidence(l *facts.Losses, osds []*facts.OSDLosses) []report.Evidence {
 	for i := range osds {
 		o := osds[i]
 		if i == most {
-			rest := rule.FactAt(node.SourceKmsg, "", fmt.Sprintf("the same for %s; %s OSDs in total", human.NamesOf(osds[i:], 8, nameOf), human.Number(len(osds))), o.Last())
+			rest := rule.FactAt(node.SourceKmsg, "", fmt.Sprintf("the same for %s; %s OSDs in total", human.NamesOf(osds[i:], 8, nameOf),
+				human.Number(len(osds))), o.Last())
 			rest.More = len(osds) - i
 			list = append(list, rest)
 			break
 		}
-		list = append(list, rule.FactAt(node.SourceKmsg, o.OSD, fmt.Sprintf("%s at %s: %s, latest: %s", o.OSD, o.Addr(), lossText(osds[i:i+1], l.Window), o.Text()), o.Last()))
+		list = append(list, rule.FactAt(node.SourceKmsg, o.OSD, fmt.Sprintf("%s at %s: %s, latest: %s", o.OSD, o.Addr(),
+			lossText(osds[i:i+1], l.Window), o.Text()), o.Last()))
 	}
 	return list
 }
@@ -55,9 +57,11 @@ func stallEvidence(in rule.Input, stalls []*facts.Stall) []report.Evidence {
 		if disks++; disks > most {
 			continue
 		}
-		text := fmt.Sprintf("%s: %s in flight, none completed for %s", in.DiskName(s.Device), human.Count(s.Disk.Last.InFlight(), "request"), human.Span(s.For))
+		text := fmt.Sprintf("%s: %s in flight, none completed for %s", in.DiskName(s.Device),
+			human.Count(s.Disk.Last.InFlight(), "request"), human.Span(s.For))
 		if s.Crawls {
-			text = fmt.Sprintf("%s: %s in flight at %s, so each takes about %s", in.DiskName(s.Device), human.Count(s.Disk.Last.InFlight(), "request"), human.Rate(s.Disk.Completed, "completion"), human.Span(s.Disk.QueueTime()))
+			text = fmt.Sprintf("%s: %s in flight at %s, so each takes about %s", in.DiskName(s.Device),
+				human.Count(s.Disk.Last.InFlight(), "request"), human.Rate(s.Disk.Completed, "completion"), human.Span(s.Disk.QueueTime()))
 		}
 		list = append(list, rule.FactAt(node.SourceIO, s.Device, text, s.Disk.At))
 	}
@@ -81,7 +85,8 @@ func stallEvidence(in rule.Input, stalls []*facts.Stall) []report.Evidence {
 
 // waitText describes a pending request.
 func waitText(in rule.Input, device string, w node.Wait) string {
-	text := fmt.Sprintf("%s of %s has waited for %s for at least %s, sent %s", w.Request.Ops, w.Request.Object, facts.OSDName(w.Request.OSD),
+	text := fmt.Sprintf("%s of %s has waited for %s for at least %s, sent %s", w.Request.Ops, w.Request.Object,
+		facts.OSDName(w.Request.OSD),
 		human.Span(in.Pending.At.Sub(w.Since)), human.Count(w.Request.Attempts, "time"))
 	if w.Request.Paused {
 		text += ", paused"

@@ -64,7 +64,8 @@ func (k damageKind) result(in rule.Input, fresh time.Duration) rule.Result {
 			failed = append(failed, d.device)
 		}
 	}
-	r := rule.Result{Subject: k.subject, Since: since, Severity: report.Critical, Explains: []string{""}, RestsOn: []string{node.SourceKmsg, node.SourceKrbd}}
+	r := rule.Result{Subject: k.subject, Since: since, Severity: report.Critical, Explains: []string{""},
+		RestsOn: []string{node.SourceKmsg, node.SourceKrbd}}
 	old := in.Now.Sub(last) >= fresh
 	switch {
 	case k.subject == watchLost:
@@ -84,7 +85,8 @@ func (k damageKind) result(in rule.Input, fresh time.Duration) rule.Result {
 	default:
 		r.Hits.Failed = failed
 	}
-	what := fmt.Sprintf("%s: %s%s, latest at %s: ", human.Capital(k.says), human.Count(len(devices), "krbd disk"), in.GuestsOn(devices).In(), human.Clock(last))
+	what := fmt.Sprintf("%s: %s%s, latest at %s: ", human.Capital(k.says), human.Count(len(devices), "krbd disk"),
+		in.GuestsOn(devices).In(), human.Clock(last))
 	r.Summary = rule.Summary(what+in.DiskNames(devices), what+human.Names(devices, 3))
 	for i, d := range k.disks {
 		if i == most {
@@ -95,7 +97,8 @@ func (k damageKind) result(in rule.Input, fresh time.Duration) rule.Result {
 	}
 	for i, d := range k.follows {
 		if i < most {
-			r.Evidence = append(r.Evidence, rule.FactAt(d.source, d.device, fmt.Sprintf("its filesystem failed as well: %s", d.sentence()), d.last))
+			r.Evidence = append(r.Evidence, rule.FactAt(d.source, d.device,
+				fmt.Sprintf("its filesystem failed as well: %s", d.sentence()), d.last))
 		}
 	}
 	r.Advice = k.advice(in, k.disks[0])
@@ -149,7 +152,8 @@ func (k damageKind) advice(in rule.Input, d damaged) []report.Advice {
 	if m.Device == "" {
 		again.Command = "rbd device list"
 	}
-	read := report.Advice{Do: "Read what the kernel logged about it", Command: rule.ShellCommand("journalctl -k --grep %s", `\b`+d.device+`\b`)}
+	read := report.Advice{Do: "Read what the kernel logged about it",
+		Command: rule.ShellCommand("journalctl -k --grep %s", `\b`+d.device+`\b`)}
 	switch k.subject {
 	case blocklisted:
 		return []report.Advice{
@@ -163,7 +167,8 @@ func (k damageKind) advice(in rule.Input, d damaged) []report.Advice {
 		}
 	case watchLost:
 		return []report.Advice{
-			{Do: "Check that the image has a watcher again, and that it is this host", Command: rule.ShellCommand("timeout 10 rbd status %s", m.Spec())},
+			{Do: "Check that the image has a watcher again, and that it is this host",
+				Command: rule.ShellCommand("timeout 10 rbd status %s", m.Spec())},
 			read,
 		}
 	}

@@ -40,7 +40,8 @@ var (
 		},
 		exposed: sparseReads,
 		advice: []report.Advice{
-			{Do: "Look for the lines of the loop: \"got 0 extents\", \"data len N != extent len 0\"", Command: "journalctl -k --grep 'libceph.*(extents|extent len)'"},
+			{Do: "Look for the lines of the loop: \"got 0 extents\", \"data len N != extent len 0\"",
+				Command: "journalctl -k --grep 'libceph.*(extents|extent len)'"},
 		},
 	}
 	monmapBug = kernelBug{
@@ -57,7 +58,8 @@ var (
 		},
 		exposed: monmapReads,
 		advice: []report.Advice{
-			{Do: "Make sure that no script, support bundle or agent running as root reads debugfs monmap", Command: "grep -rlE 'debug/ceph|monmap' /etc/cron* /etc/systemd/system /usr/local/bin"},
+			{Do: "Make sure that no script, support bundle or agent running as root reads debugfs monmap",
+				Command: "grep -rlE 'debug/ceph|monmap' /etc/cron* /etc/systemd/system /usr/local/bin"},
 		},
 	}
 )
@@ -130,10 +132,13 @@ func (b kernelBug) finding(in rule.Input, r host.Release, sure certainty) rule.R
 		Subject:  b.id,
 		Severity: report.Info,
 		Setting:  true,
-		Summary:  rule.Summary(fmt.Sprintf("Kernel %s %s %s: %s", in.Host.Value.Release, sure, b.id, b.what), fmt.Sprintf("Kernel %s %s %s", in.Host.Value.Release, sure, b.id)),
-		Evidence: []report.Evidence{in.Fact(node.SourceHost, "kernel", fmt.Sprintf("release %s, built from %s; published ranges: %s", in.Host.Value.Release, r, strings.Join(ranges, ", ")))},
+		Summary: rule.Summary(fmt.Sprintf("Kernel %s %s %s: %s", in.Host.Value.Release, sure, b.id, b.what),
+			fmt.Sprintf("Kernel %s %s %s", in.Host.Value.Release, sure, b.id)),
+		Evidence: []report.Evidence{in.Fact(node.SourceHost, "kernel",
+			fmt.Sprintf("release %s, built from %s; published ranges: %s", in.Host.Value.Release, r, strings.Join(ranges, ", ")))},
 		Advice: append([]report.Advice{
-			{Do: "Check whether the kernel package has the fix", Command: rule.ShellCommand("zgrep -s %s /usr/share/doc/*-%s*/changelog*", b.id, in.Host.Value.Release)},
+			{Do: "Check whether the kernel package has the fix", Command: rule.ShellCommand("zgrep -s %s /usr/share/doc/*-%s*/changelog*",
+				b.id, in.Host.Value.Release)},
 		}, b.advice...),
 	}
 	evidence, against := b.exposed(in)
@@ -165,5 +170,6 @@ func sparseReads(in rule.Input) (evidence, against []report.Evidence) {
 
 // monmapReads describes what is known about readers of debugfs monmap.
 func monmapReads(in rule.Input) (evidence, against []report.Evidence) {
-	return nil, []report.Evidence{rule.FactAt(node.SourceKrbd, "", "nodewatch never reads monmap; it cannot tell whether something else on this node does", in.Now)}
+	return nil, []report.Evidence{rule.FactAt(node.SourceKrbd, "",
+		"nodewatch never reads monmap; it cannot tell whether something else on this node does", in.Now)}
 }

@@ -23,7 +23,8 @@ func layer2BondKrbd(storms *stormLimits, limits *congestionLimits) rule.Rule {
 		Impact:        "operational as a risk; degraded_performance, or by the guests whose disks are stalled, while a storm is imminent and during the storm",
 		Needs:         []string{node.SourceBond, node.SourceKrbd},
 		KeepFiringFor: rule.Timing{Critical: time.Minute}, // the load varies, and the stage must not change with it
-		Explains: []string{"krbd-retry-storm", "krbd-nic-saturated", "krbd-stalled", "krbd-slow", "krbd-resend", "libceph-crc", "libceph-session-loop",
+		Explains: []string{"krbd-retry-storm", "krbd-nic-saturated", "krbd-stalled", "krbd-slow", "krbd-resend", "libceph-crc",
+			"libceph-session-loop",
 			"nic-saturated", "nic-drops", "bond-imbalance", "bond-hash-layer2", "krbd-no-rxbounce"},
 		Limits: limits,
 		About: "The pattern of the RL1 Node 2 outage, in three stages. Risk (warning): a bond of several slaves that carries krbd's traffic chooses the slave by MAC address, or by MAC address and VLAN, so that all traffic to one server, or through one router, shares one NIC; and all krbd disks share one kernel client, so that a stall of that NIC stalls all of them. " +
@@ -162,7 +163,9 @@ func (p affected) risk(in rule.Input) rule.Result {
 	}
 	for _, path := range in.Storage {
 		if slices.Contains(path.Carriers, p.bond.Name) {
-			r.Evidence = append(r.Evidence, in.Fact(node.SourceKrbd, path.Link, fmt.Sprintf("krbd's address %s is on %s, which leaves through %s: %s", path.IP, path.Link, p.bond.Name, human.Count(path.Devices, "krbd disk"))))
+			r.Evidence = append(r.Evidence, in.Fact(node.SourceKrbd, path.Link,
+				fmt.Sprintf("krbd's address %s is on %s, which leaves through %s: %s", path.IP, path.Link, p.bond.Name,
+					human.Count(path.Devices, "krbd disk"))))
 		}
 	}
 	if len(p.guests.Names) > 0 {
@@ -196,14 +199,17 @@ func riskEvidence(in rule.Input, e facts.Exposure) []report.Evidence {
 		list = append(list, in.Fact(node.SourceKrbd, "rxbounce", windowsText(e)))
 	}
 	if e.Untimed > 0 {
-		list = append(list, in.Fact(node.SourceKrbd, "osd_request_timeout", human.Count(e.Untimed, "krbd disk")+" without a request timeout: unanswered requests never time out"))
+		list = append(list, in.Fact(node.SourceKrbd, "osd_request_timeout",
+			human.Count(e.Untimed, "krbd disk")+" without a request timeout: unanswered requests never time out"))
 	}
 	if len(e.Unread) > 0 {
-		list = append(list, in.Fact(node.SourceKrbd, "map options", "unknown for "+human.Count(len(e.Unread), "krbd disk")+": the map options could not be read"))
+		list = append(list, in.Fact(node.SourceKrbd, "map options", "unknown for "+human.Count(len(e.Unread), "krbd disk")+
+			": the map options could not be read"))
 	}
 	if r, err := in.Host.Value.Upstream(); err == nil && !in.Host.At.IsZero() {
 		if sure := sparseReadBug.affects(r); sure != unaffected {
-			list = append(list, in.Fact(node.SourceHost, "kernel", fmt.Sprintf("kernel %s (%s) %s %s", in.Host.Value.Release, r, sure, sparseReadBug.id)))
+			list = append(list, in.Fact(node.SourceHost, "kernel", fmt.Sprintf("kernel %s (%s) %s %s", in.Host.Value.Release, r, sure,
+				sparseReadBug.id)))
 		}
 	}
 	return append(list, history(in)...)
@@ -235,7 +241,9 @@ func (p affected) shares(in rule.Input, r *rule.Result) {
 		r.Evidence = append(r.Evidence, fact)
 	}
 	if busiest < 0.5 {
-		r.Against = append(r.Against, in.Fact(node.SourceNIC, p.bond.Name, fmt.Sprintf("no slave has been above %s of its line rate in either direction in the last %s", human.Percent(busiest), human.Span(in.Now.Sub(nics[0].Tens[0].At)))))
+		r.Against = append(r.Against, in.Fact(node.SourceNIC, p.bond.Name,
+			fmt.Sprintf("no slave has been above %s of its line rate in either direction in the last %s", human.Percent(busiest),
+				human.Span(in.Now.Sub(nics[0].Tens[0].At)))))
 	}
 }
 
@@ -247,7 +255,8 @@ func (p affected) imminent(in rule.Input, r rule.Result, s saturation) rule.Resu
 	r.RestsOn = slices.Compact(slices.Sorted(slices.Values(append(s.rests, r.RestsOn...))))
 	r.Summary = fmt.Sprintf("layer2 bond + krbd: storm imminent: %s is saturated (%s) for %s and krbd is affected",
 		s.nic.Label, carries, human.Span(in.Now.Sub(s.load.Since)))
-	full := rule.FactAt(node.SourceNIC, s.nic.Name, fmt.Sprintf("%s has been saturated since %s: %s", s.nic.Label, human.Clock(s.load.Since), carries), s.nic.At)
+	full := rule.FactAt(node.SourceNIC, s.nic.Name, fmt.Sprintf("%s has been saturated since %s: %s", s.nic.Label,
+		human.Clock(s.load.Since), carries), s.nic.At)
 	r.Evidence = append(append([]report.Evidence{full}, s.signs...), r.Evidence...)
 	r.Advice = distinct(append(saturationAdvice(in, []string{p.bond.Name}), r.Advice...))
 	return r

@@ -25,7 +25,8 @@ func krbdNICSaturated(limits *congestionLimits) rule.Rule {
 		Impact:        "degraded_performance; by the guests whose disks are stalled, if some are",
 		Needs:         []string{node.SourceNIC},
 		KeepFiringFor: rule.Timing{Warning: 30 * time.Second, Critical: 45 * time.Second}, // the load varies
-		Explains: []string{"krbd-stalled", "krbd-slow", "krbd-resend", "libceph-crc", "libceph-session-loop", "nic-saturated", "nic-drops", "bond-imbalance", "bond-spread",
+		Explains: []string{"krbd-stalled", "krbd-slow", "krbd-resend", "libceph-crc", "libceph-session-loop", "nic-saturated", "nic-drops",
+			"bond-imbalance", "bond-spread",
 			"slave-missing", "link-speed"}, // on the same bond, because too little capacity is left
 		Limits: limits,
 		About: "A NIC that carries krbd's traffic is at 90 % or more of its line rate one way for 5 s, and krbd is affected: a quarter of the disks behind it are slow, or the NIC keeps dropping frames because its buffers are exhausted, or sessions are lost. The host's policy distributes what it sends, so layer2-bond-krbd does not apply. " +
@@ -63,8 +64,10 @@ func (s saturation) result(in rule.Input, carrier string, nics []*facts.NIC, beh
 	r := rule.Result{
 		Subject: carrier, Severity: report.Warning, Impact: report.DegradedPerformance, Hits: s.hits, RestsOn: s.rests,
 		Explains: []string{carrier},
-		Summary:  fmt.Sprintf("%s is saturated (%s %s) for %s and slows %s", s.nic.Label, s.load.Way, human.Percent(s.load.Share), human.Span(in.Now.Sub(s.load.Since)), human.Count(len(behind), "krbd disk")),
-		Evidence: append([]report.Evidence{rule.FactAt(node.SourceNIC, s.nic.Name, fmt.Sprintf("%s has been saturated since %s: %s", s.nic.Label, human.Clock(s.load.Since), carries), s.nic.At)}, s.signs...),
+		Summary: fmt.Sprintf("%s is saturated (%s %s) for %s and slows %s", s.nic.Label, s.load.Way, human.Percent(s.load.Share),
+			human.Span(in.Now.Sub(s.load.Since)), human.Count(len(behind), "krbd disk")),
+		Evidence: append([]report.Evidence{rule.FactAt(node.SourceNIC, s.nic.Name,
+			fmt.Sprintf("%s has been saturated since %s: %s", s.nic.Label, human.Clock(s.load.Since), carries), s.nic.At)}, s.signs...),
 	}
 	if !stallsElsewhere(in, behind) {
 		r.Explains = append(r.Explains, "")
@@ -78,7 +81,8 @@ func (s saturation) result(in rule.Input, carrier string, nics []*facts.NIC, beh
 		if n.Name == s.nic.Name {
 			continue
 		}
-		r.Evidence = append(r.Evidence, rule.FactAt(node.SourceNIC, n.Name, fmt.Sprintf("%s carries %s of its line rate the same way", n.Label, human.Percent(share)), n.At))
+		r.Evidence = append(r.Evidence, rule.FactAt(node.SourceNIC, n.Name,
+			fmt.Sprintf("%s carries %s of its line rate the same way", n.Label, human.Percent(share)), n.At))
 		if share >= idleShare || n.Speed <= 0 || r.Severity == report.Critical {
 			continue
 		}
@@ -94,7 +98,8 @@ func (s saturation) result(in rule.Input, carrier string, nics []*facts.NIC, beh
 			says = "the bond sends it all on one slave"
 			r.Advice = append(r.Advice, rule.SpreadSent(b))
 		}
-		r.Summary = rule.Summary(fmt.Sprintf("%s; %s, %s is at %s", r.Summary, says, n.Name, human.Percent(share)), r.Summary+"; "+says, r.Summary)
+		r.Summary = rule.Summary(fmt.Sprintf("%s; %s, %s is at %s", r.Summary, says, n.Name, human.Percent(share)),
+			r.Summary+"; "+says, r.Summary)
 	}
 	r.Advice = append(r.Advice, saturationAdvice(in, nil)...)
 	return r

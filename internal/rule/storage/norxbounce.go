@@ -30,7 +30,8 @@ func krbdNoRxbounce() rule.Rule {
 		},
 		Check: func(in rule.Input) []rule.Result {
 			e := in.Exposure()
-			if len(e.Unread) > 0 && len(e.Windows) == 0 && len(in.Raised) > 0 && (len(e.Others) == 0 || in.Raised[0].Finding.Severity == report.Warning) {
+			if len(e.Unread) > 0 && len(e.Windows) == 0 && len(in.Raised) > 0 &&
+				(len(e.Others) == 0 || in.Raised[0].Finding.Severity == report.Warning) {
 				return []rule.Result{{Severity: report.Warning, Blind: true}} // a disk of a former Windows guest may still be one
 			}
 			if len(e.Windows)+len(e.Others) == 0 {
@@ -51,22 +52,28 @@ func withoutBounce(in rule.Input, e facts.Exposure) rule.Result {
 	all := len(in.Mapped.Value)
 	open := append(append([]string{}, e.Windows...), e.Others...)
 	f := rule.Result{Setting: true, Severity: report.Info}
-	f.Summary = fmt.Sprintf("%d of %s are mapped without rxbounce; none is known to be a Windows guest's", len(open), human.Count(all, "krbd disk"))
+	f.Summary = fmt.Sprintf("%d of %s are mapped without rxbounce; none is known to be a Windows guest's", len(open),
+		human.Count(all, "krbd disk"))
 	if len(e.Windows) > 0 {
 		f.Severity = report.Warning
 		disks, guests := human.Count(len(e.Windows), "krbd disk"), human.Count(len(e.WindowsOf.Names), "Windows guest")
 		breaks := fmt.Sprintf("mapped without rxbounce: their reads may reset the sessions of %s", human.Count(all, "krbd disk"))
-		f.Summary = rule.Summary(fmt.Sprintf("%s of %s (%s) %s", disks, guests, human.Names(e.WindowsOf.Names, 3), breaks), fmt.Sprintf("%s of %s %s", disks, guests, breaks))
+		f.Summary = rule.Summary(fmt.Sprintf("%s of %s (%s) %s", disks, guests, human.Names(e.WindowsOf.Names, 3), breaks),
+			fmt.Sprintf("%s of %s %s", disks, guests, breaks))
 		for i, d := range e.Windows {
 			if i == 5 {
-				f.Evidence = append(f.Evidence, in.Fact(node.SourceKrbd, "", fmt.Sprintf("and %s more Windows guests", human.Count(len(e.Windows)-i, "krbd disk"))))
+				f.Evidence = append(f.Evidence, in.Fact(node.SourceKrbd, "",
+					fmt.Sprintf("and %s more Windows guests", human.Count(len(e.Windows)-i, "krbd disk"))))
 				break
 			}
-			f.Evidence = append(f.Evidence, in.Fact(node.SourceKrbd, d, in.DiskName(d)+": a Windows guest's, without rxbounce, in a crc mode"))
+			f.Evidence = append(f.Evidence, in.Fact(node.SourceKrbd, d, in.DiskName(d)+
+				": a Windows guest's, without rxbounce, in a crc mode"))
 		}
 	}
 	if len(e.Others) > 0 {
-		f.Evidence = append(f.Evidence, in.Fact(node.SourceKrbd, "", fmt.Sprintf("%s without rxbounce that no Windows guest uses: %s", human.Count(len(e.Others), "krbd disk"), human.Names(e.Others, 5))))
+		f.Evidence = append(f.Evidence, in.Fact(node.SourceKrbd, "",
+			fmt.Sprintf("%s without rxbounce that no Windows guest uses: %s", human.Count(len(e.Others), "krbd disk"),
+				human.Names(e.Others, 5))))
 	}
 	if text := systemsText(e); text != "" {
 		f.Evidence = append(f.Evidence, in.Fact(node.SourceKrbd, "", text))
@@ -95,13 +102,16 @@ func systemsText(e facts.Exposure) string {
 // addUnknowns adds what is unknown, and what is safe.
 func addUnknowns(in rule.Input, e facts.Exposure, f *rule.Result) {
 	if len(e.Unread) > 0 {
-		f.Against = append(f.Against, in.Fact(node.SourceKrbd, "", fmt.Sprintf("unknown for %s, whose options could not be read: %s", human.Count(len(e.Unread), "krbd disk"), human.Names(e.Unread, 5))))
+		f.Against = append(f.Against, in.Fact(node.SourceKrbd, "", fmt.Sprintf("unknown for %s, whose options could not be read: %s",
+			human.Count(len(e.Unread), "krbd disk"), human.Names(e.Unread, 5))))
 	}
 	if len(e.Unsure) > 0 {
-		f.Against = append(f.Against, in.Fact(node.SourceKrbd, "", fmt.Sprintf("for %s the guest or its operating system is not known: %s", human.Count(len(e.Unsure), "krbd disk"), human.Names(e.Unsure, 5))))
+		f.Against = append(f.Against, in.Fact(node.SourceKrbd, "", fmt.Sprintf("for %s the guest or its operating system is not known: %s",
+			human.Count(len(e.Unsure), "krbd disk"), human.Names(e.Unsure, 5))))
 	}
 	if e.Safe > 0 {
-		f.Against = append(f.Against, in.Fact(node.SourceKrbd, "", fmt.Sprintf("%s are mapped with rxbounce or in a secure mode", human.Count(e.Safe, "krbd disk"))))
+		f.Against = append(f.Against, in.Fact(node.SourceKrbd, "", fmt.Sprintf("%s are mapped with rxbounce or in a secure mode",
+			human.Count(e.Safe, "krbd disk"))))
 	}
 }
 
@@ -113,5 +123,6 @@ func withoutBounceAdvice(in rule.Input, e facts.Exposure, open []string) []repor
 		return []report.Advice{{Do: fmt.Sprintf("Kernel %s has no rxbounce: put no Windows guest on krbd here", in.Host.Value.Release)}}
 	}
 	m, _, _ := in.Device(open[0])
-	return []report.Advice{{Do: "Use rxbounce for new mappings, in any case before a Windows guest is placed here", Command: rule.ShellCommand("rbd device map --options rxbounce %s", m.Spec())}}
+	return []report.Advice{{Do: "Use rxbounce for new mappings, in any case before a Windows guest is placed here",
+		Command: rule.ShellCommand("rbd device map --options rxbounce %s", m.Spec())}}
 }

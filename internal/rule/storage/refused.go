@@ -53,9 +53,12 @@ func cephRefused() rule.Rule {
 				return nil
 			}
 			by := refusedBy(osds, mons)
-			r := rule.Result{Severity: report.Warning, Summary: rule.Summary(by+": "+refusedWhy(osds, mons), by), Evidence: lossEvidence(losses, osds)}
+			r := rule.Result{Severity: report.Warning, Summary: rule.Summary(by+": "+refusedWhy(osds, mons), by),
+				Evidence: lossEvidence(losses, osds)}
 			for _, s := range mons {
-				r.Evidence = append(r.Evidence, rule.FactAt(node.SourceKmsg, s.Peer, fmt.Sprintf("%s in %s, latest: %s", human.Count(s.Within(in.Now, limits.Window), "line"), human.Span(limits.Window), s.Text), s.Last))
+				r.Evidence = append(r.Evidence, rule.FactAt(node.SourceKmsg, s.Peer,
+					fmt.Sprintf("%s in %s, latest: %s", human.Count(s.Within(in.Now, limits.Window), "line"), human.Span(limits.Window),
+						s.Text), s.Last))
 			}
 			var stalls []*facts.Stall
 			for _, s := range in.Stalls() {
@@ -66,7 +69,8 @@ func cephRefused() rule.Rule {
 			if len(stalls) > 0 {
 				r.Severity, r.Hits = report.Critical, stalledHits(stalls)
 				r.RestsOn = []string{node.SourceKmsg, node.SourceIO}
-				stalled := fmt.Sprintf("; %s%s stalled for %s", human.AllOf(len(stalls), len(in.Mapped.Value), "krbd disk"), in.GuestsOn(r.Hits.Stalled).In(), human.Span(stalls[0].For))
+				stalled := fmt.Sprintf("; %s%s stalled for %s", human.AllOf(len(stalls), len(in.Mapped.Value), "krbd disk"),
+					in.GuestsOn(r.Hits.Stalled).In(), human.Span(stalls[0].For))
 				r.Summary = rule.Summary(r.Summary+stalled, refusedBy(osds, mons)+stalled)
 				r.Evidence = append(r.Evidence, stallEvidence(in, stalls)...)
 			}
@@ -85,7 +89,8 @@ func monRefusals(in rule.Input, window time.Duration) []*node.Series {
 	var list []*node.Series
 	for _, class := range []kmsg.Class{kmsg.AuthFault, kmsg.ProtocolFault, kmsg.WrongCluster} {
 		for _, s := range in.Kernel.Of(class) {
-			mon := strings.HasPrefix(s.Peer, "mon") || s.Peer == "" && class != kmsg.ProtocolFault && s.Detail != "global_id" && s.Detail != "osd"
+			mon := strings.HasPrefix(s.Peer, "mon") || s.Peer == "" && class != kmsg.ProtocolFault && s.Detail != "global_id" &&
+				s.Detail != "osd"
 			reason := kmsg.SessionReason(class, s.Detail)
 			if mon && (class != kmsg.ProtocolFault || reason.Refused()) && s.Within(in.Now, window) > 0 {
 				list = append(list, s)
@@ -139,7 +144,8 @@ func refusedAdvice(osds []*facts.OSDLosses) []report.Advice {
 		case o.Of(kmsg.ReasonFeatures) > 0:
 			return featureAdvice()
 		case o.Of(kmsg.ReasonVersion) > 0:
-			return []report.Advice{{Do: "Check ms_mode of the mappings against what the OSDs listen to", Command: "ceph --connect-timeout 10 osd dump | head -30"}}
+			return []report.Advice{{Do: "Check ms_mode of the mappings against what the OSDs listen to",
+				Command: "ceph --connect-timeout 10 osd dump | head -30"}}
 		}
 	}
 	return nil
@@ -159,5 +165,6 @@ func authAdvice() []report.Advice {
 }
 
 func featureAdvice() []report.Advice {
-	return []report.Advice{{Do: "Revert the change of the cluster's requirements (CRUSH tunables, upmap), or boot a newer kernel", Command: "ceph --connect-timeout 10 osd crush show-tunables; ceph --connect-timeout 10 features"}}
+	return []report.Advice{{Do: "Revert the change of the cluster's requirements (CRUSH tunables, upmap), or boot a newer kernel",
+		Command: "ceph --connect-timeout 10 osd crush show-tunables; ceph --connect-timeout 10 features"}}
 }

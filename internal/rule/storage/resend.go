@@ -29,7 +29,8 @@ func krbdResend() rule.Rule {
 		Limits:        limits,
 		About: "At least 10 sessions are lost in a minute, and the storage NICs receive at least 3 times what krbd's reads return to the guests, with one NIC at 30 % of its line rate or more: each lost session resends every in-flight request to that OSD, and the replies arrive again. " +
 			"This is how a retry storm sustains itself, visible before I/O stalls. Other traffic on the same NICs counts too, so the finding is raised only together with lost sessions.",
-		Do: []string{"Find out why sessions are lost: see libceph-crc and libceph-session-loop.", "Until then, reduce other traffic on the NIC."},
+		Do: []string{"Find out why sessions are lost: see libceph-crc and libceph-session-loop.",
+			"Until then, reduce other traffic on the NIC."},
 		Check: func(in rule.Input) []rule.Result {
 			factor := in.Amplification()
 			if factor < limits.Factor {
@@ -53,10 +54,13 @@ func krbdResend() rule.Rule {
 				}
 				return []rule.Result{{
 					Severity: report.Warning,
-					Summary: fmt.Sprintf("Resent requests load %s: it receives %s, %s what krbd reads, while %s reset in 1 min", n.Label, human.BitRate(n.Rx.Bits), human.Times(factor),
+					Summary: fmt.Sprintf("Resent requests load %s: it receives %s, %s what krbd reads, while %s reset in 1 min", n.Label,
+						human.BitRate(n.Rx.Bits), human.Times(factor),
 						human.Count(lost, "session")),
-					Evidence: append(lossEvidence(losses, osds), rule.FactAt(node.SourceNIC, n.Name, fmt.Sprintf("%s receives %s, %s of line rate", n.Label, human.BitRate(n.Rx.Bits), human.Percent(n.Rx.Share)), n.At)),
-					Advice:   append(append(osdLogAdvice(osds), compareNodes), saturationAdvice(in, layer2Bonds(in))...),
+					Evidence: append(lossEvidence(losses, osds), rule.FactAt(node.SourceNIC, n.Name,
+						fmt.Sprintf("%s receives %s, %s of line rate", n.Label, human.BitRate(n.Rx.Bits),
+							human.Percent(n.Rx.Share)), n.At)),
+					Advice: append(append(osdLogAdvice(osds), compareNodes), saturationAdvice(in, layer2Bonds(in))...),
 				}}
 			}
 			return nil

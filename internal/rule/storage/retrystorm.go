@@ -19,8 +19,10 @@ func krbdRetryStorm(limits *stormLimits) rule.Rule {
 		Needs:     []string{node.SourceKmsg, node.SourceIO},
 		// some I/O completes during a loop, and the finding must clear within a minute of the end
 		KeepFiringFor: rule.Always(30 * time.Second),
-		Explains: []string{"krbd-stalled", "krbd-slow", "krbd-resend", "libceph-crc", "libceph-session-loop", "ceph-unreachable", "ceph-refused", "host-io-pressure",
-			"krbd-nic-saturated", "nic-saturated", "nic-drops", "nic-errors", "bond-imbalance", "bond-spread", "bond-hash-layer2", "krbd-no-rxbounce"},
+		Explains: []string{"krbd-stalled", "krbd-slow", "krbd-resend", "libceph-crc", "libceph-session-loop", "ceph-unreachable",
+			"ceph-refused", "host-io-pressure",
+			"krbd-nic-saturated", "nic-saturated", "nic-drops", "nic-errors", "bond-imbalance", "bond-spread", "bond-hash-layer2",
+			"krbd-no-rxbounce"},
 		Limits: limits,
 		About: "libceph does not back off after a session that was open: when a reply fails its checksum, or the OSD closes the session because a write failed its checksum there, the kernel reconnects at once and resends every in-flight request to that OSD, without limit, for all disks of the client. " +
 			"Triggered by a session loop together with stalled krbd I/O. A loop is: 2 sessions to one OSD lost within 10 s because received data failed verification (checksum, authentication tag, sparse read); or 6 within a minute over all OSDs, with at least 2 each; or 5 within a minute to one OSD for any other reason, in 5 different seconds and twice for each kernel client. Losses up to 10 s after an OSD went down, or while the cluster is full, do not count. " +
@@ -59,7 +61,8 @@ func krbdRetryStorm(limits *stormLimits) rule.Rule {
 				r.Evidence = append(r.Evidence, rule.FactAt(node.SourceKmsg, "", "lost sessions: "+s.state.lossText, s.state.last))
 			}
 			if bonds := layer2Bonds(in); len(bonds) > 0 {
-				r.Evidence = append(r.Evidence, in.Fact(node.SourceBond, "", "layer2 bond + krbd: "+human.Names(bonds, 3)+" hashes by MAC address"))
+				r.Evidence = append(r.Evidence, in.Fact(node.SourceBond, "",
+					"layer2 bond + krbd: "+human.Names(bonds, 3)+" hashes by MAC address"))
 			}
 			r.Evidence = append(r.Evidence, loadEvidence(in)...)
 			return []rule.Result{r}

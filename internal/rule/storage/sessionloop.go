@@ -56,14 +56,17 @@ func libcephSessionLoop() rule.Rule {
 				return nil
 			}
 			slices.SortStableFunc(looping, func(a, b *facts.OSDLosses) int { return cmp.Compare(b.All(), a.All()) })
-			a := cause.OfLoop(in.Facts, cause.Loop{First: last.Add(-limits.Window), Losses: losses, OSDs: looping, Before: []cause.Evidence{}})
+			a := cause.OfLoop(in.Facts, cause.Loop{First: last.Add(-limits.Window), Losses: losses, OSDs: looping,
+				Before: []cause.Evidence{}})
 			evidence, against := causeEvidence(a)
 			r := rule.Result{
 				Severity: report.Warning,
 				Impact:   report.DegradedPerformance,
 				Cause:    a.Concluded(),
-				Summary: rule.Summary(fmt.Sprintf("Sessions with %s keep flapping, latest at %s: %s", osdsText(looping), human.Clock(last), lossText(looping, losses.Window)),
-					fmt.Sprintf("Sessions with %s keep flapping: %s lost in %s, latest at %s", osdsText(looping), human.Number(n), human.Span(limits.Window), human.Clock(last))),
+				Summary: rule.Summary(fmt.Sprintf("Sessions with %s keep flapping, latest at %s: %s", osdsText(looping), human.Clock(last),
+					lossText(looping, losses.Window)),
+					fmt.Sprintf("Sessions with %s keep flapping: %s lost in %s, latest at %s", osdsText(looping), human.Number(n),
+						human.Span(limits.Window), human.Clock(last))),
 				Evidence: append(lossEvidence(losses, looping), evidence...),
 				Against:  against,
 			}

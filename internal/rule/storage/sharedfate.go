@@ -55,8 +55,10 @@ func sharedFate(in rule.Input, c facts.Client, u facts.GuestSet) rule.Result {
 		Subject:  c.Name(),
 		Severity: report.Info,
 		Setting:  true,
-		Summary:  fmt.Sprintf("%s%s share one kernel client (%s): a stall of this client affects all of them", human.Count(len(c.Devices), "krbd disk"), u.In(), c.Name()),
-		Evidence: []report.Evidence{in.Fact(node.SourceKrbd, c.Name(), fmt.Sprintf("%s at %s, cluster %s: %s", c.Name(), c.Addr, c.FSID, human.Names(c.Devices, 5)))},
+		Summary: fmt.Sprintf("%s%s share one kernel client (%s): a stall of this client affects all of them",
+			human.Count(len(c.Devices), "krbd disk"), u.In(), c.Name()),
+		Evidence: []report.Evidence{in.Fact(node.SourceKrbd, c.Name(),
+			fmt.Sprintf("%s at %s, cluster %s: %s", c.Name(), c.Addr, c.FSID, human.Names(c.Devices, 5)))},
 		Advice: append(librbdAdvice(in, c.Devices),
 			report.Advice{Do: "Or map a device that must not fail with the others with noshare: it then has its own client, with connections to every OSD"}),
 	}

@@ -43,7 +43,8 @@ func krbdSlow() rule.Rule {
 		Check: func(in rule.Input) []rule.Result {
 			all := len(in.Mapped.Value)
 			slow := in.SlowDisks(facts.SlowLimits{Factor: limits.Factor, Floor: limits.Floor, Ceiling: limits.Ceiling})
-			slow = slices.DeleteFunc(slow, func(l *facts.Latency) bool { return l.Disk.StalledFor() >= 5*time.Second }) // a stalled disk is not reported as slow
+			// a stalled disk is not reported as slow
+			slow = slices.DeleteFunc(slow, func(l *facts.Latency) bool { return l.Disk.StalledFor() >= 5*time.Second })
 			if len(slow) < min(2, max(all, 1)) || float64(len(slow)) < limits.Share*float64(all) {
 				return newUsual(in)
 			}
@@ -58,7 +59,8 @@ func krbdSlow() rule.Rule {
 				Hits:     rule.Hits{Slow: devices},
 				Explains: []string{},
 				Cause:    a.Concluded(),
-				Summary:  because(fmt.Sprintf("%s%s slow: %s", human.Capital(human.AllOf(len(slow), all, "krbd disk")), in.GuestsOn(devices).In(), middleText(slow)), a),
+				Summary: because(fmt.Sprintf("%s%s slow: %s", human.Capital(human.AllOf(len(slow), all, "krbd disk")),
+					in.GuestsOn(devices).In(), middleText(slow)), a),
 				Evidence: []report.Evidence{rule.FactAt(node.SourceIO, "", slowText(in, slow, all), slow[0].Disk.At)},
 				Against:  against,
 			}
@@ -89,7 +91,9 @@ func newUsual(in rule.Input) []rule.Result {
 			last = a
 		}
 		if i < most {
-			r.Evidence = append(r.Evidence, rule.FactAt(node.SourceIO, a.Device, fmt.Sprintf("%s: new baseline %s per request; before: %s", in.DiskName(a.Device), human.Milliseconds(a.Is), human.Milliseconds(a.Was)), a.At))
+			r.Evidence = append(r.Evidence, rule.FactAt(node.SourceIO, a.Device,
+				fmt.Sprintf("%s: new baseline %s per request; before: %s", in.DiskName(a.Device), human.Milliseconds(a.Is),
+					human.Milliseconds(a.Was)), a.At))
 		}
 	}
 	if rest := len(list) - most; rest > 0 {
@@ -97,8 +101,10 @@ func newUsual(in rule.Input) []rule.Result {
 		more.More = rest
 		r.Evidence = append(r.Evidence, more)
 	}
-	r.Summary = fmt.Sprintf("New baseline latency of %s%s since %s: %s, before %s", human.Count(len(list), "krbd disk"), in.GuestsOn(devices).In(), human.Clock(last.At), human.Milliseconds(last.Is), human.Milliseconds(last.Was))
-	r.Advice = []report.Advice{askCluster, {Do: "If this latency is not expected, find out what has changed: it is no longer reported as slow"}}
+	r.Summary = fmt.Sprintf("New baseline latency of %s%s since %s: %s, before %s", human.Count(len(list), "krbd disk"),
+		in.GuestsOn(devices).In(), human.Clock(last.At), human.Milliseconds(last.Is), human.Milliseconds(last.Was))
+	r.Advice = []report.Advice{askCluster,
+		{Do: "If this latency is not expected, find out what has changed: it is no longer reported as slow"}}
 	return []rule.Result{r}
 }
 
@@ -117,13 +123,15 @@ func slowText(in rule.Input, slow []*facts.Latency, all int) string {
 	worst := slow[0]
 	text := fmt.Sprintf("%s slow; the slowest, %s, ", human.AllOf(len(slow), all, "krbd disk"), in.DiskName(worst.Device))
 	if stalled := worst.Disk.StalledFor(); stalled >= node.LongQueue {
-		return text + fmt.Sprintf("has %s in flight and has completed none for %s", human.Count(worst.Disk.Last.InFlight(), "request"), human.Span(stalled))
+		return text + fmt.Sprintf("has %s in flight and has completed none for %s", human.Count(worst.Disk.Last.InFlight(), "request"),
+			human.Span(stalled))
 	}
 	text += fmt.Sprintf("takes %s per request", human.Milliseconds(worst.Now))
 	if worst.Usual > 0 {
 		text += fmt.Sprintf(" (usually %s)", human.Milliseconds(worst.Usual))
 	}
-	return text + fmt.Sprintf(", with %s in flight and %s", human.Count(worst.Disk.Last.InFlight(), "request"), human.Rate(worst.Disk.Completed, "completion"))
+	return text + fmt.Sprintf(", with %s in flight and %s", human.Count(worst.Disk.Last.InFlight(), "request"),
+		human.Rate(worst.Disk.Completed, "completion"))
 }
 
 // linkTrouble returns what to do about storage NICs that are slower than before, drop
@@ -134,7 +142,8 @@ func linkTrouble(in rule.Input) []report.Advice {
 	for _, n := range nics {
 		list = append(list, capacityAdvice(in, n)...)
 		if d, is := in.Dropping(n); is {
-			list = append(list, report.Advice{Do: fmt.Sprintf("Stop the drops on %s (%s): show its current and maximum ring sizes", n.Label, human.Rate(d.Rate, "frame")), Command: rule.ShellCommand("ethtool -g %s", n.Name)})
+			list = append(list, report.Advice{Do: fmt.Sprintf("Stop the drops on %s (%s): show its current and maximum ring sizes", n.Label,
+				human.Rate(d.Rate, "frame")), Command: rule.ShellCommand("ethtool -g %s", n.Name)})
 		}
 	}
 	if anyFull(in) {
@@ -149,10 +158,13 @@ func nicEvidence(in rule.Input) []report.Evidence {
 	nics, _ := in.StorageNICs()
 	for _, n := range nics {
 		if l, full := n.Fuller(); full {
-			list = append(list, rule.FactAt(node.SourceNIC, n.Name, fmt.Sprintf("%s has been saturated (%s %s) since %s", n.Label, l.Way, human.BitRate(l.Bits), human.Clock(l.Since)), n.At))
+			list = append(list, rule.FactAt(node.SourceNIC, n.Name, fmt.Sprintf("%s has been saturated (%s %s) since %s", n.Label, l.Way,
+				human.BitRate(l.Bits), human.Clock(l.Since)), n.At))
 		}
 		if d, is := in.Dropping(n); is {
-			list = append(list, rule.FactAt(d.Source, n.Name, fmt.Sprintf("%s has been dropping frames (receive buffers exhausted) since %s, now %s", n.Label, human.Clock(d.Since), human.Rate(d.Rate, "frame")), n.At))
+			list = append(list, rule.FactAt(d.Source, n.Name,
+				fmt.Sprintf("%s has been dropping frames (receive buffers exhausted) since %s, now %s", n.Label, human.Clock(d.Since),
+					human.Rate(d.Rate, "frame")), n.At))
 		}
 	}
 	return list

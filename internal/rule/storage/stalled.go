@@ -24,7 +24,8 @@ type stalledLimits struct {
 }
 
 func newStalledLimits() *stalledLimits {
-	return &stalledLimits{Stalled: 10 * time.Second, Request: 10 * time.Second, Queue: 30 * time.Second, Long: time.Minute, Spread: 0.1, Major: 0.5}
+	return &stalledLimits{Stalled: 10 * time.Second, Request: 10 * time.Second, Queue: 30 * time.Second, Long: time.Minute,
+		Spread: 0.1, Major: 0.5}
 }
 
 // StalledAfter returns how long a krbd device must have had requests in flight without
@@ -112,7 +113,8 @@ func (l *stalledLimits) result(in rule.Input, stalls []*facts.Stall) rule.Result
 	}
 	all, n := len(in.Mapped.Value), len(devices)
 	a := cause.OfStall(in.Facts, stalls)
-	r := rule.Result{Severity: l.severity(in, stalls), Hits: stalledHits(stalls), Ended: ended(stalls), RestsOn: rests, Since: since, Cause: a.Concluded()}
+	r := rule.Result{Severity: l.severity(in, stalls), Hits: stalledHits(stalls), Ended: ended(stalls), RestsOn: rests, Since: since,
+		Cause: a.Concluded()}
 	reason := ""
 	if osd, one := onlyOSD(stalls); one {
 		reason = "; all pending requests are waiting for " + osd
@@ -121,10 +123,12 @@ func (l *stalledLimits) result(in rule.Input, stalls []*facts.Stall) rule.Result
 	} else if n := mostResends(stalls); n >= 3 {
 		reason = fmt.Sprintf("; requests are resent repeatedly, up to %s times so far", human.Number(n))
 	}
-	what := fmt.Sprintf("%s%s stalled for %s", human.Capital(human.AllOf(n, all, "krbd disk")), in.GuestsOn(devices).In(), human.Span(in.Now.Sub(since)))
+	what := fmt.Sprintf("%s%s stalled for %s", human.Capital(human.AllOf(n, all, "krbd disk")), in.GuestsOn(devices).In(),
+		human.Span(in.Now.Sub(since)))
 	r.Summary = rule.Summary(what+": "+in.DiskNames(devices)+reason, what+": "+human.Names(devices, 3)+reason, what+reason)
 	if n == 0 {
-		r.Summary = fmt.Sprintf("%s of an unmapped image (a clone's parent?) stalled for %s%s", human.Count(requests, "request"), human.Span(in.Now.Sub(since)), reason)
+		r.Summary = fmt.Sprintf("%s of an unmapped image (a clone's parent?) stalled for %s%s", human.Count(requests, "request"),
+			human.Span(in.Now.Sub(since)), reason)
 	}
 	evidence, against := causeEvidence(a)
 	r.Evidence = append(append(stallEvidence(in, stalls), evidence...), lossesBeside(in)...)
@@ -143,7 +147,8 @@ func (l *stalledLimits) causeAdvice(in rule.Input, c cause.Cause, stalls []*fact
 	if c == cause.OneOSD {
 		if osd, one := onlyOSD(stalls); one {
 			o := facts.OSDLosses{OSD: osd}
-			return []report.Advice{{Do: fmt.Sprintf("Check %s: its host, its disk, its slow requests", osd), Command: rule.ShellCommand("ceph --connect-timeout 10 osd find %s; ceph --connect-timeout 10 health detail", o.ID())}}
+			return []report.Advice{{Do: fmt.Sprintf("Check %s: its host, its disk, its slow requests", osd),
+				Command: rule.ShellCommand("ceph --connect-timeout 10 osd find %s; ceph --connect-timeout 10 health detail", o.ID())}}
 		}
 		return nil
 	}
@@ -200,7 +205,8 @@ func lockEvidence(in rule.Input, devices []string) []report.Evidence {
 // unknowns adds what is unknown, and evidence against a network fault.
 func (l *stalledLimits) unknowns(in rule.Input, stalls []*facts.Stall, a cause.Analysis, r *rule.Result) {
 	if in.Blind(node.SourceOSDC) != nil {
-		r.Against = append(r.Against, rule.FactAt(node.SourceOSDC, "", "OSDs that the requests are waiting for unknown: osdc cannot be read", in.Now))
+		r.Against = append(r.Against, rule.FactAt(node.SourceOSDC, "",
+			"OSDs that the requests are waiting for unknown: osdc cannot be read", in.Now))
 	}
 	last := in.LastLoss()
 	quiet := in.Now.Sub(last) > 5*time.Minute && !last.After(stalls[0].Since.Add(-time.Minute))

@@ -315,7 +315,8 @@ func (s storm) stallText(f *facts.Facts, all int) string {
 	if len(devices) == 0 {
 		return "requests of an unmapped image are resent"
 	}
-	return fmt.Sprintf("%s%s stalled for %s", human.AllOf(len(devices), all, "krbd disk"), f.GuestsOn(devices).In(), human.Span(s.stalls[0].For))
+	return fmt.Sprintf("%s%s stalled for %s", human.AllOf(len(devices), all, "krbd disk"), f.GuestsOn(devices).In(),
+		human.Span(s.stalls[0].For))
 }
 
 // reasonText returns the term for a session lost for the given reason.
@@ -359,7 +360,8 @@ func lossText(osds []*facts.OSDLosses, window time.Duration) string {
 func countReason(n uint64, r kmsg.Reason) string {
 	text := reasonText[r]
 	switch r {
-	case kmsg.ReasonAuthentication, kmsg.ReasonClosed, kmsg.ReasonMemory, kmsg.ReasonConnect, kmsg.ReasonClosedEarly, kmsg.ReasonFeatures, kmsg.ReasonVersion, kmsg.ReasonWrongPeer:
+	case kmsg.ReasonAuthentication, kmsg.ReasonClosed, kmsg.ReasonMemory, kmsg.ReasonConnect, kmsg.ReasonClosedEarly, kmsg.ReasonFeatures,
+		kmsg.ReasonVersion, kmsg.ReasonWrongPeer:
 		if n != 1 {
 			head, tail, _ := strings.Cut(text, " ")
 			switch r {

@@ -30,7 +30,7 @@ func cephUnreachable(stalled *stalledLimits) rule.Rule {
 		Severity:      "warning, critical",
 		Impact:        "by the guests whose disks are stalled; operational if only monitors are lost, because open sessions to OSDs continue until the map changes; degraded_performance if guests on librbd are at risk and the cluster does not answer",
 		Needs:         []string{node.SourceKmsg, node.SourceIO},
-		For:           rule.Always(5 * time.Second),  // an idle disk completes a request occasionally, and each completion disproves an outage
+		For:           rule.Always(5 * time.Second),  // each completion, also the rare one of an idle disk, disproves an outage
 		KeepFiringFor: rule.Always(20 * time.Second), // sessions return one by one
 		Explains:      []string{"krbd-stalled", "libceph-session-loop", "host-io-pressure", "source-stalled"},
 		Limits:        limits,
@@ -125,10 +125,13 @@ func (l *unreachableLimits) osds(in rule.Input, subject string, devices map[stri
 	}
 	monEvidence(in, c, &r)
 	attribution := attribute(in, &r)
-	stalled := fmt.Sprintf("; %s%s stalled for %s", human.AllOf(len(stalls), len(devices), "krbd disk"), in.GuestsOn(facts.Devices(stalls)).In(), human.Span(stalls[0].For))
-	r.Summary = rule.Summary("Ceph cannot be reached from this node: "+what+stalled, "Ceph cannot be reached: "+what+stalled, "Ceph cannot be reached"+stalled)
+	stalled := fmt.Sprintf("; %s%s stalled for %s", human.AllOf(len(stalls), len(devices), "krbd disk"),
+		in.GuestsOn(facts.Devices(stalls)).In(), human.Span(stalls[0].For))
+	r.Summary = rule.Summary("Ceph cannot be reached from this node: "+what+stalled, "Ceph cannot be reached: "+what+stalled,
+		"Ceph cannot be reached"+stalled)
 	if attribution != "" {
-		r.Summary = rule.Summary("Ceph cannot be reached from this node: "+what+stalled+"; "+attribution, "Ceph cannot be reached"+stalled+"; "+attribution, r.Summary)
+		r.Summary = rule.Summary("Ceph cannot be reached from this node: "+what+stalled+"; "+attribution,
+			"Ceph cannot be reached"+stalled+"; "+attribution, r.Summary)
 	}
 	r.Evidence = append(r.Evidence, in.Fact(node.SourceKmsg, "", "down or refusing connections: "+human.Names(names, 8)))
 	return r, true
@@ -176,7 +179,8 @@ func (l *unreachableLimits) monitors(in rule.Input, stalled *stalledLimits) (rul
 	switch {
 	case len(stalls) > 0:
 		r.RestsOn, r.Severity = append(r.RestsOn, node.SourceIO), stalled.severity(in, stalls)
-		disks := fmt.Sprintf("; %s%s stalled for %s", human.AllOf(len(stalls), len(in.Mapped.Value), "krbd disk"), in.GuestsOn(facts.Devices(stalls)).In(), human.Span(stalls[0].For))
+		disks := fmt.Sprintf("; %s%s stalled for %s", human.AllOf(len(stalls), len(in.Mapped.Value), "krbd disk"),
+			in.GuestsOn(facts.Devices(stalls)).In(), human.Span(stalls[0].For))
 		r.Summary = rule.Summary(r.Summary+disks, "Ceph monitors cannot be reached since "+human.Clock(c.MonLost)+disks)
 		r.Evidence = append(r.Evidence, stallEvidence(in, stalls)...)
 	case in.Blind(node.SourceIO) != nil:
@@ -187,7 +191,8 @@ func (l *unreachableLimits) monitors(in rule.Input, stalled *stalledLimits) (rul
 	attribution := attribute(in, &r)
 	if c.Refusal != nil {
 		attribution = "the monitors refuse this client"
-		r.Evidence = append(r.Evidence, rule.FactAt(node.SourceKmsg, "mon", "the monitors refuse this client: "+c.Refusal.Text, c.Refusal.Last))
+		r.Evidence = append(r.Evidence, rule.FactAt(node.SourceKmsg, "mon", "the monitors refuse this client: "+c.Refusal.Text,
+			c.Refusal.Last))
 		r.Advice = append(authAdvice(), r.Advice...)
 	}
 	if attribution != "" {
@@ -200,9 +205,12 @@ func monEvidence(in rule.Input, c facts.Cluster, r *rule.Result) {
 	if c.Hunting == 0 {
 		return
 	}
-	r.Evidence = append(r.Evidence, rule.FactAt(node.SourceKmsg, "mon", fmt.Sprintf("%s without a monitor session, latest loss at %s", human.Count(c.Hunting, "kernel client"), human.Clock(c.MonLost)), c.MonLost))
+	r.Evidence = append(r.Evidence, rule.FactAt(node.SourceKmsg, "mon",
+		fmt.Sprintf("%s without a monitor session, latest loss at %s", human.Count(c.Hunting, "kernel client"),
+			human.Clock(c.MonLost)), c.MonLost))
 	if in.Kernel.LostAt.After(c.MonLost) {
-		r.Against = append(r.Against, rule.FactAt(node.SourceKmsg, "mon", "kernel log records have been lost since; a \"session established\" may have been among them", in.Kernel.LostAt))
+		r.Against = append(r.Against, rule.FactAt(node.SourceKmsg, "mon",
+			"kernel log records have been lost since; a \"session established\" may have been among them", in.Kernel.LostAt))
 	}
 }
 
@@ -210,7 +218,8 @@ func monEvidence(in rule.Input, c facts.Cluster, r *rule.Result) {
 // the cluster over the same network.
 func (l *unreachableLimits) librbd(in rule.Input) []rule.Result {
 	err := in.Blind(node.SourceCeph)
-	if err == nil || err.Kind != node.Failed && err.Kind != node.Stalled || in.Snapshot.Cluster.At.IsZero() || in.Now.Sub(err.Since) < time.Minute {
+	if err == nil || err.Kind != node.Failed && err.Kind != node.Stalled || in.Snapshot.Cluster.At.IsZero() ||
+		in.Now.Sub(err.Since) < time.Minute {
 		return nil
 	}
 	var guests []string
@@ -224,9 +233,11 @@ func (l *unreachableLimits) librbd(in rule.Input) []rule.Result {
 	}
 	r := rule.Result{
 		Severity: report.Warning, Impact: report.DegradedPerformance, Since: err.Since, RestsOn: []string{node.SourceLibvirt},
-		Summary:  fmt.Sprintf("Ceph has not answered this node for %s: %s with librbd disks depend on it (%s)", human.Span(in.Now.Sub(err.Since)), human.Count(len(guests), "VM"), human.Names(guests, 3)),
+		Summary: fmt.Sprintf("Ceph has not answered this node for %s: %s with librbd disks depend on it (%s)",
+			human.Span(in.Now.Sub(err.Since)), human.Count(len(guests), "VM"), human.Names(guests, 3)),
 		Evidence: []report.Evidence{rule.FactAt(node.SourceCeph, "", "nodewatch-ceph: "+err.Text, err.Since)},
-		Advice:   append([]report.Advice{{Do: "Query the cluster from this host and from another one", Command: "ceph --connect-timeout 10 -s"}}, linkAdvice(in)...),
+		Advice: append([]report.Advice{{Do: "Query the cluster from this host and from another one",
+			Command: "ceph --connect-timeout 10 -s"}}, linkAdvice(in)...),
 	}
 	idle := true
 	for _, n := range in.AllNICs() {
@@ -266,13 +277,16 @@ func attribute(in rule.Input, r *rule.Result) string {
 		r.Evidence = append(r.Evidence, in.Fact(node.SourceCeph, "", answers))
 		r.Advice = append(linkAdvice(in), health)
 		if up > 0 && cluster.At.Sub(r.Since) > mapLag {
-			return fmt.Sprintf("the cluster answers this host and reports %s up: check the path from here to the OSDs", human.Count(up, "OSD"))
+			return fmt.Sprintf("the cluster answers this host and reports %s up: check the path from here to the OSDs",
+				human.Count(up, "OSD"))
 		}
 		return ""
 	case asked.Kind == node.Absent || asked.Kind == node.Denied:
-		r.Against = append(r.Against, rule.FactAt(node.SourceCeph, "", "unknown whether the cluster or this host is at fault: nodewatch is not configured to query the cluster", in.Now))
+		r.Against = append(r.Against, rule.FactAt(node.SourceCeph, "",
+			"unknown whether the cluster or this host is at fault: nodewatch is not configured to query the cluster", in.Now))
 	default:
-		r.Evidence = append(r.Evidence, rule.FactAt(node.SourceCeph, "", "the cluster does not answer nodewatch on this host either: "+asked.Text, asked.Since))
+		r.Evidence = append(r.Evidence, rule.FactAt(node.SourceCeph, "",
+			"the cluster does not answer nodewatch on this host either: "+asked.Text, asked.Since))
 	}
 	r.Advice = append([]report.Advice{health}, linkAdvice(in)...)
 	return ""

@@ -60,13 +60,16 @@ const hashes = 2
 // New returns an Admin.
 func New(c Config) (*Admin, error) {
 	a := &Admin{
-		store: c.Store, config: c.Config, checks: c.Checks, now: c.Now, failed: c.Failed, mux: http.NewServeMux(), cross: http.NewCrossOriginProtection(),
+		store: c.Store, config: c.Config, checks: c.Checks, now: c.Now, failed: c.Failed, mux: http.NewServeMux(),
+		cross:    http.NewCrossOriginProtection(),
 		attempts: ratelimit.New(attemptsPerSecond, attemptBurst, maxAttempts), hashing: make(chan struct{}, hashes), nobody: nobody(),
 	}
 	var err error
 	a.pages, err = template.New("").Funcs(template.FuncMap{
-		"at": when, "field": func(t time.Time) string { return t.UTC().Format("2006-01-02T15:04") }, "span": human.Span, "title": fleet.Title,
-		"revision": revision, "link": newLink, "has": slices.Contains[[]string], "words": func(s any) string { return strings.ReplaceAll(fmt.Sprint(s), "_", " ") }, "path": escapePath, "number": human.Number[int],
+		"at": when, "field": func(t time.Time) string { return t.UTC().Format("2006-01-02T15:04") }, "span": human.Span,
+		"title":    fleet.Title,
+		"revision": revision, "link": newLink, "has": slices.Contains[[]string],
+		"words": func(s any) string { return strings.ReplaceAll(fmt.Sprint(s), "_", " ") }, "path": escapePath, "number": human.Number[int],
 	}).ParseFS(files, "pages/*.html")
 	if err != nil {
 		return nil, fmt.Errorf("admin: %w", err)
@@ -114,7 +117,8 @@ func (a *Admin) routes() []route {
 // ServeHTTP implements http.Handler.
 func (a *Admin) ServeHTTP(w http.ResponseWriter, q *http.Request) {
 	h := w.Header()
-	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'")
+	h.Set("Content-Security-Policy",
+		"default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'")
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Referrer-Policy", "same-origin") // no-referrer would make browsers send forms with Origin: null
 	h.Set("Cache-Control", "no-store")
@@ -208,7 +212,8 @@ type view struct {
 
 // show responds with a page.
 func (a *Admin) show(p page, name, title string, data any) error {
-	return a.write(p.w, http.StatusOK, name, view{Title: title, Site: a.config().Page.Title, Who: p.who, Here: "/" + strings.SplitN(strings.TrimPrefix(p.q.URL.Path, "/"), "/", 2)[0], Now: a.now(), Data: data})
+	return a.write(p.w, http.StatusOK, name, view{Title: title, Site: a.config().Page.Title, Who: p.who,
+		Here: "/" + strings.SplitN(strings.TrimPrefix(p.q.URL.Path, "/"), "/", 2)[0], Now: a.now(), Data: data})
 }
 
 func (a *Admin) write(w http.ResponseWriter, code int, name string, v view) error {
@@ -249,7 +254,8 @@ func (a *Admin) loginPage(w http.ResponseWriter, q *http.Request) {
 }
 
 func (a *Admin) loginForm(w http.ResponseWriter, code int, to, text string) {
-	_ = a.write(w, code, "login.html", view{Title: "Sign in", Site: a.config().Page.Title, Data: struct{ To, Text string }{inside(to), text}}) // never fails
+	_ = a.write(w, code, "login.html", view{Title: "Sign in", Site: a.config().Page.Title,
+		Data: struct{ To, Text string }{inside(to), text}}) // never fails
 }
 
 // login starts a session. Its form has no CSRF token because there is no session yet.
@@ -282,7 +288,8 @@ func (a *Admin) login(w http.ResponseWriter, q *http.Request) {
 
 func (a *Admin) noteFailure(q *http.Request, name string) {
 	err := a.store.Update(q.Context(), func(tx *store.Tx) error {
-		return tx.Audit(q.Context(), store.Entry{At: a.now(), Who: "unknown", Action: "operator.sign-in-failed", Subject: short(name, 64), Detail: address(q)})
+		return tx.Audit(q.Context(), store.Entry{At: a.now(), Who: "unknown", Action: "operator.sign-in-failed", Subject: short(name, 64),
+			Detail: address(q)})
 	})
 	if err != nil {
 		a.failed(err)
@@ -299,7 +306,8 @@ func (a *Admin) logout(p page) error {
 
 // inside returns a path of this site: to, or the first page if to is none.
 func inside(to string) string {
-	if u, err := url.Parse(to); err != nil || u.Host != "" || u.Scheme != "" || !strings.HasPrefix(to, "/") || strings.HasPrefix(to, "//") || strings.Contains(to, "\\") {
+	if u, err := url.Parse(to); err != nil || u.Host != "" || u.Scheme != "" || !strings.HasPrefix(to, "/") ||
+		strings.HasPrefix(to, "//") || strings.Contains(to, "\\") {
 		return "/"
 	}
 	return to

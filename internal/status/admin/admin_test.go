@@ -54,7 +54,8 @@ func newBench(t *testing.T, operators ...string) *bench {
 		Store: s, Now: func() time.Time { return b.now }, Failed: func(err error) { t.Errorf("failed: %v", err) },
 		Config: func() config.Config { c.Operators.Proxy = b.proxy; return c },
 		Checks: func() []checks.Latest {
-			return []checks.Latest{{Component: "web", Asks: "http http://192.0.2.1/", At: noon, Result: checks.Result{State: report.MajorOutage, Detail: hostile}}}
+			return []checks.Latest{{Component: "web", Asks: "http http://192.0.2.1/", At: noon,
+				Result: checks.Result{State: report.MajorOutage, Detail: hostile}}}
 		},
 	})
 	if err != nil {
@@ -70,7 +71,8 @@ func newBench(t *testing.T, operators ...string) *bench {
 			}
 		}
 		for _, role := range operators {
-			if err := tx.AddOperator(t.Context(), store.Operator{Name: "the-" + role, Role: role, Password: b.hash, Created: noon}); err != nil {
+			if err := tx.AddOperator(t.Context(), store.Operator{Name: "the-" + role, Role: role, Password: b.hash,
+				Created: noon}); err != nil {
 				return err
 			}
 		}
@@ -84,27 +86,34 @@ const hostile = `"><script>alert(1)</script><img src=x onerror=alert(1)>`
 
 func addNode(ctx context.Context, tx *store.Tx, n int) error {
 	body := native.Body{
-		Node: native.Node{ID: fmt.Sprintf("rl1/node%d", n), Site: "rl1", Labels: report.Labels{"rack": hostile}}, Agent: native.Agent{Version: "1.2.3"}, Status: report.Operational,
-		Inventory: report.Labels{"client": "librbd"}, Components: []native.Component{{ID: "storage", Status: report.Operational, Detail: hostile}},
+		Node:  native.Node{ID: fmt.Sprintf("rl1/node%d", n), Site: "rl1", Labels: report.Labels{"rack": hostile}},
+		Agent: native.Agent{Version: "1.2.3"}, Status: report.Operational,
+		Inventory: report.Labels{"client": "librbd"}, Components: []native.Component{{ID: "storage", Status: report.Operational,
+			Detail: hostile}},
 	}
 	if n == 1 {
 		body.Inventory["client"], body.Status = "krbd", report.MajorOutage
 		body.Findings = []report.Finding{{
-			Rule: "libceph-crc-storm", Severity: report.Critical, Impact: report.MajorOutage, Summary: "78 disks " + hostile, Runbook: "javascript:alert(1)",
-			Evidence: []report.Evidence{{Source: "kmsg", Fact: "1,204 bad CRCs"}}, Advice: []report.Advice{{Do: "Limit bond0", Command: "tc qdisc add"}, {Do: "Change the hash policy"}},
-			Guests: &report.Guests{Hit: 2, Total: 3, Names: []string{"100", "101"}},
+			Rule: "libceph-crc-storm", Severity: report.Critical, Impact: report.MajorOutage, Summary: "78 disks " + hostile,
+			Runbook:  "javascript:alert(1)",
+			Evidence: []report.Evidence{{Source: "kmsg", Fact: "1,204 bad CRCs"}},
+			Advice:   []report.Advice{{Do: "Limit bond0", Command: "tc qdisc add"}, {Do: "Change the hash policy"}},
+			Guests:   &report.Guests{Hit: 2, Total: 3, Names: []string{"100", "101"}},
 		}, {
-			Rule: "krbd-stalled", Severity: report.Critical, Impact: report.MajorOutage, Summary: "2 disks do not complete", ExplainedBy: []report.Ref{{Rule: "libceph-crc-storm"}},
+			Rule: "krbd-stalled", Severity: report.Critical, Impact: report.MajorOutage, Summary: "2 disks do not complete",
+			ExplainedBy: []report.Ref{{Rule: "libceph-crc-storm"}},
 		}}
 	}
 	id, err := tx.SaveBody(ctx, body, noon)
 	if err != nil {
 		return err
 	}
-	if err := tx.SavePresence(ctx, id, store.Presence{Boot: "b", Started: noon, Arrived: noon, Interval: 30 * time.Second, TTL: 100 * time.Second}); err != nil {
+	if err := tx.SavePresence(ctx, id, store.Presence{Boot: "b", Started: noon, Arrived: noon, Interval: 30 * time.Second,
+		TTL: 100 * time.Second}); err != nil {
 		return err
 	}
-	_, err = tx.AddTransition(ctx, id, native.Transition{ID: "1", Transition: report.Transition{At: noon.Add(-time.Minute), Rule: "r", From: "clear", To: "critical", Summary: hostile}}, noon)
+	_, err = tx.AddTransition(ctx, id, native.Transition{ID: "1",
+		Transition: report.Transition{At: noon.Add(-time.Minute), Rule: "r", From: "clear", To: "critical", Summary: hostile}}, noon)
 	return err
 }
 
@@ -195,7 +204,8 @@ func TestFirstUse(t *testing.T) {
 		code               int
 	}{
 		{"127.0.0.1:1", "127.0.0.1:10092", "", 200}, {"[::1]:1", "localhost:10092", "", 200}, {"127.0.0.1:1", "[::1]:10092", "", 200},
-		{"192.0.2.9:1", "127.0.0.1:10092", "", 303}, {"127.0.0.1:1", "evil.example.org", "", 303}, {"127.0.0.1:1", "192.0.2.1:10092", "", 303},
+		{"192.0.2.9:1", "127.0.0.1:10092", "", 303}, {"127.0.0.1:1", "evil.example.org", "", 303},
+		{"127.0.0.1:1", "192.0.2.1:10092", "", 303},
 		{"127.0.0.1:1", "127.0.0.1:10092", "X-Forwarded-For", 303}, {"127.0.0.1:1", "localhost", "Forwarded", 303},
 	} {
 		x := b.browser()
@@ -213,11 +223,13 @@ func TestFirstUse(t *testing.T) {
 	x.get("/nodes/rl1/node1", 200)
 	x.get("/tokens", 403)
 	x.get("/audit", 403)
-	draft, plan := automatic("draft"), incident.Maintenance{Ref: "plan", Title: "Hidden plan", Starts: noon, Ends: noon.Add(time.Hour), Created: noon}
+	draft, plan := automatic("draft"), incident.Maintenance{Ref: "plan", Title: "Hidden plan", Starts: noon, Ends: noon.Add(time.Hour),
+		Created: noon}
 	draft.Title, draft.Published = "Hidden draft", time.Time{}
 	shown := automatic("shown")
 	b.update(func(tx *store.Tx) error {
-		return errors.Join(tx.SaveIncident(t.Context(), &draft), tx.SaveIncident(t.Context(), &shown), tx.SaveMaintenance(t.Context(), &plan))
+		return errors.Join(tx.SaveIncident(t.Context(), &draft), tx.SaveIncident(t.Context(), &shown),
+			tx.SaveMaintenance(t.Context(), &plan))
 	})
 	x.get("/incidents/shown", 200)
 	x.get("/incidents/draft", 404)
@@ -237,14 +249,16 @@ func TestSignIn(t *testing.T) {
 	if w := x.do(http.MethodGet, "/nodes/rl1/node1?x=1", nil); w.Header().Get("Location") != "/login?to=%2Fnodes%2Frl1%2Fnode1%3Fx%3D1" {
 		t.Error(w.Header())
 	}
-	for _, c := range [][2]string{{"the-viewer", "wrong password"}, {"nobody", password}, {"", ""}, {"the-viewer", strings.Repeat("x", 1000)}} {
+	for _, c := range [][2]string{{"the-viewer", "wrong password"}, {"nobody", password}, {"", ""},
+		{"the-viewer", strings.Repeat("x", 1000)}} {
 		x.post("/login", "/login", http.StatusUnauthorized, "name", c[0], "password", c[1])
 	}
 	w := x.post("/login", "/login", http.StatusSeeOther, "name", "the-viewer", "password", password, "to", "/checks")
 	if w.Header().Get("Location") != "/checks" {
 		t.Error(w.Header())
 	}
-	if c := w.Header().Get("Set-Cookie"); !strings.Contains(c, "HttpOnly") || !strings.Contains(c, "SameSite=Strict") || strings.Contains(c, "Secure") {
+	if c := w.Header().Get("Set-Cookie"); !strings.Contains(c, "HttpOnly") || !strings.Contains(c, "SameSite=Strict") ||
+		strings.Contains(c, "Secure") {
 		t.Error(c)
 	}
 	x.get("/", 200)
@@ -256,7 +270,8 @@ func TestSignIn(t *testing.T) {
 	b.now = b.now.Add(time.Minute)
 	other.headers["X-Forwarded-Proto"] = "https"
 	w = other.post("/login", "/login", http.StatusSeeOther, "name", "the-viewer", "password", password, "to", "https://evil.example.org/")
-	if c := w.Header().Get("Set-Cookie"); !strings.HasPrefix(c, "__Host-") || !strings.Contains(c, "Secure") || w.Header().Get("Location") != "/" {
+	if c := w.Header().Get("Set-Cookie"); !strings.HasPrefix(c, "__Host-") || !strings.Contains(c, "Secure") ||
+		w.Header().Get("Location") != "/" {
 		t.Errorf("%s to %s", c, w.Header().Get("Location"))
 	}
 	if n, want := b.admin.SignIns(), (SignIns{Succeeded: 2, Failed: 5, Limited: 2}); n != want {
@@ -293,18 +308,22 @@ func TestForgedForms(t *testing.T) {
 func TestRolesAndHostileText(t *testing.T) {
 	b := newBench(t, store.Roles()...)
 	admin := b.signedIn(store.Admin)
-	ref := admin.post("/incidents", "/incidents", 303, "title", hostile, "status", "investigating", "impact", "major_outage", "component", "node-1", "body", hostile).Header().Get("Location")
-	plan := admin.post("/maintenance", "/maintenance", 303, "title", hostile, "starts", "2026-11-23T22:00", "ends", "2026-11-24T02:00", "component", "web", "body", hostile).Header().Get("Location")
+	ref := admin.post("/incidents", "/incidents", 303, "title", hostile, "status", "investigating", "impact", "major_outage", "component",
+		"node-1", "body", hostile).Header().Get("Location")
+	plan := admin.post("/maintenance", "/maintenance", 303, "title", hostile, "starts", "2026-11-23T22:00", "ends", "2026-11-24T02:00",
+		"component", "web", "body", hostile).Header().Get("Location")
 	b.now = b.now.Add(time.Minute)
 	for role, forbidden := range map[string]string{store.Viewer: "/tokens /audit", store.OperatorRole: "/tokens", store.Admin: ""} {
 		x := b.signedIn(role)
-		for _, path := range []string{"/", "/?q=krbd&status=odd&site=rl1", "/?q=" + url.QueryEscape(hostile), "/nodes/rl1/node1", "/checks", "/incidents", ref, "/maintenance", plan, "/tokens", "/audit"} {
+		for _, path := range []string{"/", "/?q=krbd&status=odd&site=rl1", "/?q=" + url.QueryEscape(hostile), "/nodes/rl1/node1", "/checks",
+			"/incidents", ref, "/maintenance", plan, "/tokens", "/audit"} {
 			code := 200
 			if strings.Contains(forbidden, path) && path != "/" {
 				code = 403
 			}
 			page := x.get(path, code)
-			if strings.Contains(page, "<script") || strings.Contains(page, "<img") || strings.Contains(page, `href="javascript`) || strings.Contains(page, "style=") {
+			if strings.Contains(page, "<script") || strings.Contains(page, "<img") || strings.Contains(page, `href="javascript`) ||
+				strings.Contains(page, "style=") {
 				t.Errorf("%s shows what others say as it is:\n%s", path, page)
 			}
 		}
@@ -322,7 +341,8 @@ func TestRolesAndHostileText(t *testing.T) {
 			t.Errorf("the fleet does not say %q:\n%s", want, fleet)
 		}
 	}
-	if page := admin.get("/nodes/rl1/node1", 200); !strings.Contains(page, "1,204 bad CRCs") || !strings.Contains(page, "tc qdisc add") || !strings.Contains(page, "clear to critical") {
+	if page := admin.get("/nodes/rl1/node1", 200); !strings.Contains(page, "1,204 bad CRCs") || !strings.Contains(page, "tc qdisc add") ||
+		!strings.Contains(page, "clear to critical") {
 		t.Errorf("no evidence, advice or history:\n%s", page)
 	}
 	page := admin.get("/nodes/rl1/node1", 200)
@@ -362,7 +382,8 @@ func TestIncidentDesk(t *testing.T) {
 	x.post("/incidents", "/incidents", 400, "title", "", "status", "investigating", "body", "x")
 	x.post("/incidents", "/incidents", 400, "title", "x", "status", "over", "body", "x")
 	x.post("/incidents", "/incidents", 400, "title", "x", "status", "investigating", "body", "x", "component", "nothing")
-	ref := x.post("/incidents", "/incidents", 303, "title", "Storage is slow", "status", "investigating", "impact", "partial_outage", "component", "web", "body", "We look into it.").Header().Get("Location")
+	ref := x.post("/incidents", "/incidents", 303, "title", "Storage is slow", "status", "investigating", "impact", "partial_outage",
+		"component", "web", "body", "We look into it.").Header().Get("Location")
 	if got := b.declared("web"); got != "" && got != report.Operational {
 		t.Errorf("a draft declares %s", got)
 	}
@@ -388,7 +409,8 @@ func TestIncidentDesk(t *testing.T) {
 	}
 	x.post(ref, ref+"/edit", 303, "title", "Storage was slow", "after_care", "Restart your server.", "update-1", "We looked into it.")
 	page := x.get(ref, 200)
-	for _, want := range []string{"Storage was slow", "Restart your server.", "We looked into it.", "edited 2026-11-22 13:00:00 UTC", "It is over.", "resolved 2026-11-22 13:00:00 UTC"} {
+	for _, want := range []string{"Storage was slow", "Restart your server.", "We looked into it.", "edited 2026-11-22 13:00:00 UTC",
+		"It is over.", "resolved 2026-11-22 13:00:00 UTC"} {
 		if !strings.Contains(page, want) {
 			t.Errorf("%q is not on the page:\n%s", want, page)
 		}
@@ -399,11 +421,13 @@ func TestIncidentDesk(t *testing.T) {
 	}
 	x.post(ref, ref+"/postmortem", 400, "body", "TO WRITE: why", "publish", "1")
 	x.post(ref, ref+"/postmortem", 303, "body", "Why it happened.", "publish", "1")
-	if page := x.get(ref, 200); !strings.Contains(page, "Published 2026-11-22 13:00:00 UTC") || !strings.Contains(page, "Why it happened.") {
+	if page := x.get(ref, 200); !strings.Contains(page, "Published 2026-11-22 13:00:00 UTC") ||
+		!strings.Contains(page, "Why it happened.") {
 		t.Errorf("not published:\n%s", page)
 	}
 	log := b.log()
-	for _, want := range []string{"the-operator incident.open", "the-operator incident.publish", "the-operator incident.update", "the-operator incident.edit", "the-operator incident.postmortem"} {
+	for _, want := range []string{"the-operator incident.open", "the-operator incident.publish", "the-operator incident.update",
+		"the-operator incident.edit", "the-operator incident.postmortem"} {
 		if !strings.Contains(log, want) {
 			t.Errorf("the audit log does not say %q:\n%s", want, log)
 		}
@@ -430,7 +454,8 @@ func (b *bench) log() string {
 func TestTakeOver(t *testing.T) {
 	b := newBench(t, store.OperatorRole)
 	x := b.signedIn(store.OperatorRole)
-	for action, pairs := range map[string][]string{"take-over": nil, "update": {"status", "identified", "body", "We found it."}, "edit": {"title", "Other words"}} {
+	for action, pairs := range map[string][]string{"take-over": nil, "update": {"status", "identified", "body", "We found it."},
+		"edit": {"title", "Other words"}} {
 		ref := "auto-" + action
 		b.update(func(tx *store.Tx) error {
 			i := automatic(ref)
@@ -449,21 +474,25 @@ func TestTakeOver(t *testing.T) {
 func TestMaintenanceDesk(t *testing.T) {
 	b := newBench(t, store.OperatorRole)
 	x := b.signedIn(store.OperatorRole)
-	plan := []string{"title", "New switches", "starts", "2026-11-23T22:00", "ends", "2026-11-24T02:00", "component", "web", "body", "We replace switches.", "impacting", "1"}
+	plan := []string{"title", "New switches", "starts", "2026-11-23T22:00", "ends", "2026-11-24T02:00", "component", "web", "body",
+		"We replace switches.", "impacting", "1"}
 	for i, bad := range map[int]string{1: "", 3: "soon", 5: "2026-11-23T21:00", 7: "nothing", 9: ""} {
 		wrong := append([]string{}, plan...)
 		wrong[i] = bad
 		x.post("/maintenance", "/maintenance", 400, wrong...)
 	}
 	ref := x.post("/maintenance", "/maintenance", 303, plan...).Header().Get("Location")
-	if page := x.get(ref, 200); !strings.Contains(page, "from 2026-11-23 21:00:00 UTC to 2026-11-24 01:00:00 UTC") || !strings.Contains(page, `value="2026-11-23T22:00"`) || !strings.Contains(page, "A draft") {
+	if page := x.get(ref, 200); !strings.Contains(page, "from 2026-11-23 21:00:00 UTC to 2026-11-24 01:00:00 UTC") ||
+		!strings.Contains(page, `value="2026-11-23T22:00"`) || !strings.Contains(page, "A draft") {
 		t.Error(page)
 	}
 	x.post(ref, ref+"/publish", 303)
 	x.post(ref, ref+"/delete", 400)
-	x.post(ref, ref+"/edit", 303, "title", "New switches", "starts", "2026-11-25T22:00", "ends", "2026-11-26T02:00", "component", "web", "component", "node-1")
+	x.post(ref, ref+"/edit", 303, "title", "New switches", "starts", "2026-11-25T22:00", "ends", "2026-11-26T02:00", "component", "web",
+		"component", "node-1")
 	x.post(ref, ref+"/update", 303, "status", "cancelled", "body", "Not this week.")
-	if page := x.get(ref, 200); !strings.Contains(page, "cancelled") || !strings.Contains(page, "No downtime is expected") || !strings.Contains(page, "<li>node-1</li>") {
+	if page := x.get(ref, 200); !strings.Contains(page, "cancelled") || !strings.Contains(page, "No downtime is expected") ||
+		!strings.Contains(page, "<li>node-1</li>") {
 		t.Error(page)
 	}
 }
@@ -572,9 +601,11 @@ func TestWhatATrustedProxyPassesOn(t *testing.T) {
 	}
 	ask("signed in", http.Header{"x-REMOTE-user": {"kim"}}) // names of headers have no case
 	for name, headers := range map[string]http.Header{
-		"several values": {"X-Remote-User": {"kim", "kim"}}, "another spelling beside it": {"X-Remote-User": {"kim"}, "x-remote-user": {"eve"}},
+		"several values": {"X-Remote-User": {"kim", "kim"}}, "another spelling beside it": {"X-Remote-User": {"kim"},
+			"x-remote-user": {"eve"}},
 		"empty": {"X-Remote-User": {""}}, "a list": {"X-Remote-User": {"kim, eve"}}, "another case": {"X-Remote-User": {"KIM"}},
-		"over-long": {"X-Remote-User": {strings.Repeat("kim", 4000)}}, "not text": {"X-Remote-User": {"kim\xff"}}, "of Apache": {"X-Remote-User": {"(null)"}},
+		"over-long": {"X-Remote-User": {strings.Repeat("kim", 4000)}}, "not text": {"X-Remote-User": {"kim\xff"}},
+		"of Apache": {"X-Remote-User": {"(null)"}},
 	} {
 		ask(name, headers)
 	}
@@ -604,7 +635,8 @@ func TestPasswords(t *testing.T) {
 	if ok, err := verify(hash, password+"x"); ok || err != nil {
 		t.Errorf("%v %v", ok, err)
 	}
-	for _, damaged := range []string{"", "x", "$argon2id$v=19$m=99999999,t=2,p=1$AAAA$AAAA", strings.Replace(hash, "p=1", "p=0", 1), hash[:60]} {
+	for _, damaged := range []string{"", "x", "$argon2id$v=19$m=99999999,t=2,p=1$AAAA$AAAA", strings.Replace(hash, "p=1", "p=0", 1),
+		hash[:60]} {
 		if ok, err := verify(damaged, password); ok || err == nil {
 			t.Errorf("%q: %v %v", damaged, ok, err)
 		}
@@ -613,7 +645,9 @@ func TestPasswords(t *testing.T) {
 
 // automatic is an incident that the machine has opened.
 func automatic(ref string) incident.Incident {
-	i := incident.Incident{Ref: ref, Title: "Storage", OpenedBy: ref + "/storage", Started: noon, Created: noon, Published: noon, Impact: report.Operational}
-	i.Post(incident.Update{Status: incident.Investigating, Body: "It is slow.", At: noon, Created: noon, Affected: []incident.Affected{{Component: "node-1", Impact: report.MajorOutage}}})
+	i := incident.Incident{Ref: ref, Title: "Storage", OpenedBy: ref + "/storage", Started: noon, Created: noon, Published: noon,
+		Impact: report.Operational}
+	i.Post(incident.Update{Status: incident.Investigating, Body: "It is slow.", At: noon, Created: noon,
+		Affected: []incident.Affected{{Component: "node-1", Impact: report.MajorOutage}}})
 	return i
 }

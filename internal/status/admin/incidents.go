@@ -76,7 +76,8 @@ func (p page) seen() (desk.Version, error) {
 func (a *Admin) openIncident(p page) error {
 	var i incident.Incident
 	if err := a.store.Update(p.q.Context(), func(tx *store.Tx) (err error) {
-		i, err = a.desk(p).OpenIncident(p.q.Context(), tx, desk.NewIncident{Title: p.q.PostFormValue("title"), Publish: p.q.PostFormValue("publish") != "", Post: p.post()})
+		i, err = a.desk(p).OpenIncident(p.q.Context(), tx, desk.NewIncident{Title: p.q.PostFormValue("title"),
+			Publish: p.q.PostFormValue("publish") != "", Post: p.post()})
 		return err
 	}); err != nil {
 		return err

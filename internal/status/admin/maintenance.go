@@ -29,7 +29,8 @@ func (v maintenanceView) Local(t time.Time) string { return t.In(v.Zone).Format(
 const inputTime = "2006-01-02T15:04"
 
 func (a *Admin) maintenanceView() maintenanceView {
-	return maintenanceView{Components: slices.Concat(desk.Groups(a.config()), desk.Components(a.config())), Zone: a.config().Page.Zone, Statuses: desk.MaintenanceStatuses()}
+	return maintenanceView{Components: slices.Concat(desk.Groups(a.config()), desk.Components(a.config())), Zone: a.config().Page.Zone,
+		Statuses: desk.MaintenanceStatuses()}
 }
 
 func (a *Admin) maintenancesPage(p page) error {
@@ -60,7 +61,8 @@ func (a *Admin) maintenancePage(p page) error {
 
 // plan returns the plan in a form, whose times are in the page's time zone.
 func (a *Admin) plan(p page) (desk.Plan, error) {
-	x := desk.Plan{Title: p.q.PostFormValue("title"), Impacting: p.q.PostFormValue("impacting") != "", Components: p.q.PostForm["component"]}
+	x := desk.Plan{Title: p.q.PostFormValue("title"), Impacting: p.q.PostFormValue("impacting") != "",
+		Components: p.q.PostForm["component"]}
 	zone := a.config().Page.Zone
 	for field, to := range map[string]*time.Time{"starts": &x.Starts, "ends": &x.Ends} {
 		written := p.q.PostFormValue(field)

@@ -59,7 +59,8 @@ func verify(hash, password string) (bool, error) {
 		return false, errHash
 	}
 	var version, m, t, p uint32
-	if n, err := fmt.Sscanf(parts[2]+" "+parts[3], "v=%d m=%d,t=%d,p=%d", &version, &m, &t, &p); err != nil || n != 4 || version != argon2.Version || m > 1<<20 || t < 1 || t > 10 || p < 1 || p > 8 {
+	if n, err := fmt.Sscanf(parts[2]+" "+parts[3], "v=%d m=%d,t=%d,p=%d", &version, &m, &t, &p); err != nil || n != 4 ||
+		version != argon2.Version || m > 1<<20 || t < 1 || t > 10 || p < 1 || p > 8 {
 		return false, errHash
 	}
 	salt, err := base64.RawStdEncoding.DecodeString(parts[4])

@@ -144,7 +144,8 @@ func (a *Admin) begin(w http.ResponseWriter, q *http.Request, name string) (visi
 }
 
 func (a *Admin) setCookie(w http.ResponseWriter, q *http.Request, value string, age int) {
-	http.SetCookie(w, &http.Cookie{Name: a.cookieName(q), Value: value, Path: "/", MaxAge: age, HttpOnly: true, Secure: a.secure(q), SameSite: http.SameSiteStrictMode})
+	http.SetCookie(w, &http.Cookie{Name: a.cookieName(q), Value: value, Path: "/", MaxAge: age, HttpOnly: true, Secure: a.secure(q),
+		SameSite: http.SameSiteStrictMode})
 }
 
 func (a *Admin) cookieName(q *http.Request) string {

@@ -71,9 +71,12 @@ func newBench(t *testing.T, database postgres.Database) *bench {
 	}
 	b := &bench{T: t, store: s, tokens: map[string]string{}, now: noon, asked: map[string]bool{}}
 	b.api = New(Config{
-		Store: s, Config: func() config.Config { return c }, Now: func() time.Time { return b.now }, Rate: 2, Failed: func(err error) { t.Errorf("failed: %v", err) },
+		Store: s, Config: func() config.Config { return c }, Now: func() time.Time { return b.now }, Rate: 2,
+		Failed: func(err error) { t.Errorf("failed: %v", err) },
 		Checks: func() []checks.Latest {
-			return []checks.Latest{{Component: "web", Asks: "http http://192.0.2.1/", At: noon, Result: checks.Result{State: report.MajorOutage, Detail: "502"}, State: checks.Result{State: report.MajorOutage, Reason: checks.Failed}}, {Component: "imap", Asks: "tcp 192.0.2.2:143"}}
+			return []checks.Latest{{Component: "web", Asks: "http http://192.0.2.1/", At: noon,
+				Result: checks.Result{State: report.MajorOutage, Detail: "502"},
+				State:  checks.Result{State: report.MajorOutage, Reason: checks.Failed}}, {Component: "imap", Asks: "tcp 192.0.2.2:143"}}
 		},
 	})
 	if b.doc, err = openapi3.NewLoader().LoadFromData(document); err != nil {
@@ -84,16 +87,21 @@ func newBench(t *testing.T, database postgres.Database) *bench {
 	}
 	b.update(func(tx *store.Tx) error {
 		body := native.Body{
-			Node: native.Node{ID: "rl1/node1", Site: "rl1"}, Agent: native.Agent{Version: "1.2.3"}, Status: report.MajorOutage, Inventory: report.Labels{"client": "krbd"},
+			Node: native.Node{ID: "rl1/node1", Site: "rl1"}, Agent: native.Agent{Version: "1.2.3"}, Status: report.MajorOutage,
+			Inventory:  report.Labels{"client": "krbd"},
 			Components: []native.Component{{ID: "storage", Status: report.MajorOutage}},
-			Findings:   []report.Finding{{Rule: "libceph-crc-storm", Component: "storage", Severity: report.Critical, Impact: report.MajorOutage, Summary: "78 disks are stalled"}},
+			Findings: []report.Finding{{Rule: "libceph-crc-storm", Component: "storage", Severity: report.Critical,
+				Impact: report.MajorOutage, Summary: "78 disks are stalled"}},
 		}
 		id, err := tx.SaveBody(t.Context(), body, noon)
 		if err != nil {
 			return err
 		}
-		_, err = tx.AddTransition(t.Context(), id, native.Transition{ID: "1", Transition: report.Transition{At: noon, Rule: "libceph-crc-storm", From: "clear", To: "critical", Impact: report.MajorOutage, Summary: "78 disks"}}, noon)
-		return errors.Join(err, tx.SavePresence(t.Context(), id, store.Presence{Boot: "b", Started: noon, Arrived: noon, Interval: 30 * time.Second, TTL: 100 * time.Second}))
+		_, err = tx.AddTransition(t.Context(), id, native.Transition{ID: "1",
+			Transition: report.Transition{At: noon, Rule: "libceph-crc-storm", From: "clear", To: "critical", Impact: report.MajorOutage,
+				Summary: "78 disks"}}, noon)
+		return errors.Join(err, tx.SavePresence(t.Context(), id, store.Presence{Boot: "b", Started: noon, Arrived: noon,
+			Interval: 30 * time.Second, TTL: 100 * time.Second}))
 	})
 	return b
 }
@@ -153,7 +161,8 @@ func (b *bench) ask(method, path string, code int, body string, names ...string)
 	q := b.request(method, real, b.tokens[r.role], body)
 	item := b.doc.Paths.Find(r.path)
 	in := &openapi3filter.RequestValidationInput{
-		Request: q.Clone(b.Context()), PathParams: params, QueryParams: q.URL.Query(), Route: &routers.Route{Spec: b.doc, Path: r.path, PathItem: item, Method: method, Operation: item.GetOperation(method)},
+		Request: q.Clone(b.Context()), PathParams: params, QueryParams: q.URL.Query(),
+		Route:   &routers.Route{Spec: b.doc, Path: r.path, PathItem: item, Method: method, Operation: item.GetOperation(method)},
 		Options: &openapi3filter.Options{AuthenticationFunc: openapi3filter.NoopAuthenticationFunc},
 	}
 	in.Request.Body = http.NoBody
@@ -169,7 +178,8 @@ func (b *bench) ask(method, path string, code int, body string, names ...string)
 		b.Fatalf("%s %s: %d, want %d\n%s", method, real, w.Code, code, w.Body)
 	}
 	raw := w.Body.Bytes()
-	if err := openapi3filter.ValidateResponse(b.Context(), &openapi3filter.ResponseValidationInput{RequestValidationInput: in, Status: w.Code, Header: w.Header(), Body: readCloser{bytes.NewReader(raw)}, Options: in.Options}); err != nil {
+	if err := openapi3filter.ValidateResponse(b.Context(), &openapi3filter.ResponseValidationInput{RequestValidationInput: in,
+		Status: w.Code, Header: w.Header(), Body: readCloser{bytes.NewReader(raw)}, Options: in.Options}); err != nil {
 		b.Errorf("%s %s: the answer is not as it is described: %v\n%s", method, path, err, raw)
 	}
 	if code < 300 {
@@ -226,7 +236,8 @@ func everyRouteIsDescribed(t *testing.T, database postgres.Database) {
 		if !strings.Contains(operation.Description, "Needs the role "+r.role+".") {
 			t.Errorf("%s: the description does not say that it needs the role %s: %s", name, r.role, operation.Description)
 		}
-		if key := slices.ContainsFunc(slices.Concat(operation.Parameters, b.doc.Paths.Find(r.path).Parameters), func(p *openapi3.ParameterRef) bool { return p.Value.Name == "Idempotency-Key" }); key != r.changes() {
+		if key := slices.ContainsFunc(slices.Concat(operation.Parameters, b.doc.Paths.Find(r.path).Parameters),
+			func(p *openapi3.ParameterRef) bool { return p.Value.Name == "Idempotency-Key" }); key != r.changes() {
 			t.Errorf("%s: Idempotency-Key %t, want %t", name, key, r.changes())
 		}
 	}
@@ -247,7 +258,8 @@ func everything(t *testing.T, database postgres.Database) {
 	if nodes["total"] != 1.0 || !strings.Contains(fmt.Sprint(nodes), "78 disks are stalled") {
 		t.Error(nodes)
 	}
-	if node := fmt.Sprint(b.ask("GET", "/nodes/{key}", 200, "", "key", "rl1/node1")); !strings.Contains(node, "libceph-crc-storm") || !strings.Contains(node, "from:clear") {
+	if node := fmt.Sprint(b.ask("GET", "/nodes/{key}", 200, "", "key", "rl1/node1")); !strings.Contains(node, "libceph-crc-storm") ||
+		!strings.Contains(node, "from:clear") {
 		t.Error(node)
 	}
 	b.ask("GET", "/nodes/{key}", 404, "", "key", "rl1/node2")
@@ -255,9 +267,11 @@ func everything(t *testing.T, database postgres.Database) {
 		t.Error(list)
 	}
 
-	made := b.ask("POST", "/incidents", 201, `{"title": "Storage is slow", "body": "We look into it.", "components": [{"component": "web", "impact": "partial_outage"}]}`)
+	made := b.ask("POST", "/incidents", 201,
+		`{"title": "Storage is slow", "body": "We look into it.", "components": [{"component": "web", "impact": "partial_outage"}]}`)
 	ref := made["ref"].(string)
-	if made["status"] != "investigating" || made["published"] != nil || made["owner"] != "api:the-operator" || made["url"] != "https://status.example.org/incidents/"+ref+"/" {
+	if made["status"] != "investigating" || made["published"] != nil || made["owner"] != "api:the-operator" ||
+		made["url"] != "https://status.example.org/incidents/"+ref+"/" {
 		t.Error(made)
 	}
 	if list := b.ask("GET", "/incidents?state=draft", 200, ""); list["total"] != 1.0 {
@@ -286,11 +300,15 @@ func everything(t *testing.T, database postgres.Database) {
 		t.Error(i)
 	}
 	first := i["updates"].([]any)[0].(map[string]any)["id"]
-	i = b.ask("PATCH", "/incidents/{ref}", 200, fmt.Sprintf(`{"title": "Storage was slow", "after_care": "Restart.", "updates": [{"id": %v, "body": "We looked into it."}]}`, first), "ref", ref)
-	if i["title"] != "Storage was slow" || i["after_care"] != "Restart." || i["updates"].([]any)[0].(map[string]any)["edited"] == nil || i["updates"].([]any)[1].(map[string]any)["edited"] != nil {
+	i = b.ask("PATCH", "/incidents/{ref}", 200,
+		fmt.Sprintf(`{"title": "Storage was slow", "after_care": "Restart.", "updates": [{"id": %v, "body": "We looked into it."}]}`,
+			first), "ref", ref)
+	if i["title"] != "Storage was slow" || i["after_care"] != "Restart." || i["updates"].([]any)[0].(map[string]any)["edited"] == nil ||
+		i["updates"].([]any)[1].(map[string]any)["edited"] != nil {
 		t.Error(i)
 	}
-	if i := b.ask("PATCH", "/incidents/{ref}", 200, `{"after_care": ""}`, "ref", ref); i["after_care"] != "" || i["title"] != "Storage was slow" {
+	if i := b.ask("PATCH", "/incidents/{ref}", 200, `{"after_care": ""}`, "ref", ref); i["after_care"] != "" ||
+		i["title"] != "Storage was slow" {
 		t.Error(i)
 	}
 	b.ask("POST", "/incidents/{ref}/postmortem/draft", 200, "", "ref", ref)
@@ -302,7 +320,8 @@ func everything(t *testing.T, database postgres.Database) {
 		t.Error(i)
 	}
 	b.update(func(tx *store.Tx) error {
-		x := incident.Incident{Ref: "auto", Title: "Storage", OpenedBy: "vps/storage", Status: incident.Investigating, Started: noon, Created: noon, Impact: report.Operational}
+		x := incident.Incident{Ref: "auto", Title: "Storage", OpenedBy: "vps/storage", Status: incident.Investigating, Started: noon,
+			Created: noon, Impact: report.Operational}
 		return tx.SaveIncident(t.Context(), &x)
 	})
 	if i := b.ask("POST", "/incidents/{ref}/take-over", 200, "", "ref", "auto"); i["owner"] != "api:the-operator" {
@@ -317,13 +336,15 @@ func everything(t *testing.T, database postgres.Database) {
 	if m["starts"] != "2026-11-23T21:00:00Z" || m["impacting"] != true || m["published"] != nil {
 		t.Error(m)
 	}
-	if m := b.ask("PATCH", "/maintenance/{ref}", 200, `{"impacting": false, "revision": 1}`, "ref", ref); m["impacting"] != false || m["title"] != "New switches" {
+	if m := b.ask("PATCH", "/maintenance/{ref}", 200, `{"impacting": false, "revision": 1}`, "ref", ref); m["impacting"] != false ||
+		m["title"] != "New switches" {
 		t.Error(m)
 	}
 	b.ask("POST", "/maintenance/{ref}/publish", 200, "", "ref", ref)
 	b.ask("POST", "/maintenance/{ref}/publish", 409, "", "ref", ref)
 	b.ask("DELETE", "/maintenance/{ref}", 409, "", "ref", ref)
-	if m := b.ask("POST", "/maintenance/{ref}/updates", 200, `{"status": "cancelled", "body": "Not this week."}`, "ref", ref); m["status"] != "cancelled" {
+	if m := b.ask("POST", "/maintenance/{ref}/updates", 200, `{"status": "cancelled", "body": "Not this week."}`, "ref",
+		ref); m["status"] != "cancelled" {
 		t.Error(m)
 	}
 	b.ask("GET", "/maintenance/{ref}", 200, "", "ref", ref)
@@ -352,16 +373,20 @@ func everything(t *testing.T, database postgres.Database) {
 
 	log := b.log()
 	for _, want := range []string{
-		"api:the-operator incident.open", "api:the-operator incident.publish", "api:the-operator incident.update", "api:the-operator incident.edit", "api:the-operator incident.draft-postmortem",
-		"api:the-operator incident.postmortem", "api:the-operator incident.take-over", "api:the-operator incident.delete auto Storage", "api:the-operator maintenance.schedule",
-		"api:the-operator maintenance.edit", "api:the-operator maintenance.publish", "api:the-operator maintenance.update", "api:the-operator maintenance.delete", "api:the-admin token.create", "api:the-admin token.revoke " + id,
+		"api:the-operator incident.open", "api:the-operator incident.publish", "api:the-operator incident.update",
+		"api:the-operator incident.edit", "api:the-operator incident.draft-postmortem",
+		"api:the-operator incident.postmortem", "api:the-operator incident.take-over", "api:the-operator incident.delete auto Storage",
+		"api:the-operator maintenance.schedule",
+		"api:the-operator maintenance.edit", "api:the-operator maintenance.publish", "api:the-operator maintenance.update",
+		"api:the-operator maintenance.delete", "api:the-admin token.create", "api:the-admin token.revoke " + id,
 	} {
 		if !strings.Contains(log, want) {
 			t.Errorf("the audit log does not say %q:\n%s", want, log)
 		}
 	}
 	page := b.ask("GET", "/audit?limit=2", 200, "")
-	if next := b.ask("GET", fmt.Sprintf("/audit?limit=1000&before=%v", page["next"]), 200, ""); next["next"] != nil || len(next["entries"].([]any))+2 != strings.Count(log, "\n") {
+	if next := b.ask("GET", fmt.Sprintf("/audit?limit=1000&before=%v", page["next"]), 200, ""); next["next"] != nil ||
+		len(next["entries"].([]any))+2 != strings.Count(log, "\n") {
 		t.Error(next)
 	}
 	for _, r := range b.api.routes() {
@@ -392,7 +417,8 @@ func whatIsRefused(t *testing.T, database postgres.Database) {
 		{"basic auth", "GET", "/incidents", "", "", 401, "no bearer token", []string{"Authorization", "Basic a2ltOmtpbQ=="}},
 		{"a session", "GET", "/incidents", "", "", 401, "no bearer token", []string{"Cookie", "nodewatch_session=" + operator}},
 		{"a node's token", "GET", "/incidents", node, "", 403, "of kind node", nil},
-		{"a viewer writes", "POST", "/incidents", b.tokens[store.Viewer], open, 403, "needs the role operator; that of the token is viewer", nil},
+		{"a viewer writes", "POST", "/incidents", b.tokens[store.Viewer], open, 403,
+			"needs the role operator; that of the token is viewer", nil},
 		{"a viewer reads the audit log", "GET", "/audit", b.tokens[store.Viewer], "", 403, "needs the role operator", nil},
 		{"an operator makes tokens", "POST", "/tokens", operator, `{"kind": "push", "subject": "web"}`, 403, "needs the role admin", nil},
 		{"an operator reads tokens", "GET", "/tokens", operator, "", 403, "needs the role admin", nil},
@@ -404,40 +430,60 @@ func whatIsRefused(t *testing.T, database postgres.Database) {
 		{"no JSON", "POST", "/incidents", operator, "title=x", 400, "not what is expected", nil},
 		{"half of it", "POST", "/incidents", operator, `{"title": "x`, 400, "not what is expected", nil},
 		{"two objects", "POST", "/incidents", operator, open + open, 400, "after the object", nil},
-		{"an unknown field", "POST", "/incidents", operator, `{"title": "x", "body": "x", "titel": "y"}`, 400, `unknown field "titel"`, nil},
+		{"an unknown field", "POST", "/incidents", operator, `{"title": "x", "body": "x", "titel": "y"}`, 400,
+			`unknown field "titel"`, nil},
 		{"another type", "POST", "/incidents", operator, `{"title": 1, "body": "x"}`, 400, "not what is expected", nil},
 		{"deep nesting", "POST", "/incidents", operator, strings.Repeat(`[`, 60000), 400, "not what is expected", nil},
-		{"a form", "POST", "/incidents", operator, open, 415, "application/json", []string{"Content-Type", "application/x-www-form-urlencoded"}},
+		{"a form", "POST", "/incidents", operator, open, 415, "application/json",
+			[]string{"Content-Type", "application/x-www-form-urlencoded"}},
 		{"compressed", "POST", "/incidents", operator, open, 415, "compressed", []string{"Content-Encoding", "gzip"}},
 		{"64 KiB and one", "POST", "/incidents", operator, open + strings.Repeat(" ", maxBody+1-len(open)), 413, "65536 bytes", nil},
 		{"nothing", "POST", "/incidents", operator, "", 422, "The text must not be empty.", nil},
 		{"no title", "POST", "/incidents", operator, `{"title": " \n", "body": "x"}`, 422, "The title must not be empty.", nil},
-		{"a long title", "POST", "/incidents", operator, `{"title": "` + strings.Repeat("x", 201) + `", "body": "x"}`, 422, "at most 200", nil},
-		{"a long text", "POST", "/incidents", operator, `{"title": "x", "body": "` + strings.Repeat("x", 32<<10+1) + `"}`, 422, "at most 32768", nil},
-		{"no such status", "POST", "/incidents", operator, `{"title": "x", "body": "x", "status": "over"}`, 422, "investigating, identified, monitoring, resolved", nil},
-		{"no such component", "POST", "/incidents", operator, `{"title": "x", "body": "x", "components": [{"component": "y", "impact": "major_outage"}]}`, 422, `no component or group "y"`, nil},
-		{"a component twice", "POST", "/incidents", operator, `{"title": "x", "body": "x", "components": [{"component": "web", "impact": "major_outage"}, {"component": "web", "impact": "operational"}]}`, 422, "twice", nil},
-		{"no such impact", "POST", "/incidents", operator, `{"title": "x", "body": "x", "components": [{"component": "web", "impact": "unknown"}]}`, 422, "The impact must be one of", nil},
+		{"a long title", "POST", "/incidents", operator, `{"title": "` + strings.Repeat("x", 201) + `", "body": "x"}`, 422,
+			"at most 200", nil},
+		{"a long text", "POST", "/incidents", operator, `{"title": "x", "body": "` + strings.Repeat("x", 32<<10+1) + `"}`, 422,
+			"at most 32768", nil},
+		{"no such status", "POST", "/incidents", operator, `{"title": "x", "body": "x", "status": "over"}`, 422,
+			"investigating, identified, monitoring, resolved", nil},
+		{"no such component", "POST", "/incidents", operator,
+			`{"title": "x", "body": "x", "components": [{"component": "y", "impact": "major_outage"}]}`, 422,
+			`no component or group "y"`, nil},
+		{"a component twice", "POST", "/incidents", operator,
+			`{"title": "x", "body": "x", "components": [{"component": "web", "impact": "major_outage"}, {"component": "web", "impact": "operational"}]}`, 422, "twice", nil},
+		{"no such impact", "POST", "/incidents", operator,
+			`{"title": "x", "body": "x", "components": [{"component": "web", "impact": "unknown"}]}`, 422,
+			"The impact must be one of", nil},
 		{"a limit of nothing", "GET", "/incidents?limit=0", operator, "", 400, "limit must be a number from 1 to 1000", nil},
 		{"a limit of much", "GET", "/nodes?limit=1001", operator, "", 400, "limit must be", nil},
 		{"an offset that is none", "GET", "/maintenance?offset=-1", operator, "", 400, "offset must be", nil},
 		{"no such state", "GET", "/incidents?state=over", operator, "", 400, "state must be one of open, draft, resolved", nil},
 		{"no such entry", "GET", "/audit?before=x", operator, "", 400, "before must be", nil},
 		{"no time", "POST", "/maintenance", operator, `{"title": "x", "body": "x", "starts": "tonight"}`, 400, "not what is expected", nil},
-		{"times that are missing", "POST", "/maintenance", operator, `{"title": "x", "body": "x", "components": ["web"]}`, 422, "The end must be after the start", nil},
-		{"a far year", "POST", "/maintenance", operator, `{"title": "x", "body": "x", "components": ["web"], "starts": "9999-12-31T00:00:00Z", "ends": "9999-12-31T01:00:00Z"}`, 422, "the years 2000 to 2200", nil},
-		{"a role that there is not", "POST", "/tokens", b.tokens[store.Admin], `{"kind": "api", "subject": "root", "label": "x"}`, 422, "viewer, operator, admin", nil},
+		{"times that are missing", "POST", "/maintenance", operator, `{"title": "x", "body": "x", "components": ["web"]}`, 422,
+			"The end must be after the start", nil},
+		{"a far year", "POST", "/maintenance", operator,
+			`{"title": "x", "body": "x", "components": ["web"], "starts": "9999-12-31T00:00:00Z", "ends": "9999-12-31T01:00:00Z"}`, 422,
+			"the years 2000 to 2200", nil},
+		{"a role that there is not", "POST", "/tokens", b.tokens[store.Admin], `{"kind": "api", "subject": "root", "label": "x"}`, 422,
+			"viewer, operator, admin", nil},
 		{"a nameless one", "POST", "/tokens", b.tokens[store.Admin], `{"kind": "api", "subject": "viewer"}`, 422, "needs a label", nil},
 		{"a kind that there is not", "POST", "/tokens", b.tokens[store.Admin], `{"kind": "x"}`, 422, "The kind must be one of", nil},
-		{"a long life", "POST", "/tokens", b.tokens[store.Admin], `{"kind": "alertmanager", "lifetime_s": 9223372036854775807}`, 422, "The lifetime", nil},
-		{"a negative life", "POST", "/tokens", b.tokens[store.Admin], `{"kind": "alertmanager", "lifetime_s": -1}`, 422, "The lifetime", nil},
-		{"an Idempotency-Key with a space", "POST", "/incidents", operator, open, 400, "Idempotency-Key", []string{"Idempotency-Key", "a b"}},
-		{"a long Idempotency-Key", "POST", "/incidents", operator, open, 400, "Idempotency-Key", []string{"Idempotency-Key", strings.Repeat("x", 65)}},
+		{"a long life", "POST", "/tokens", b.tokens[store.Admin], `{"kind": "alertmanager", "lifetime_s": 9223372036854775807}`, 422,
+			"The lifetime", nil},
+		{"a negative life", "POST", "/tokens", b.tokens[store.Admin], `{"kind": "alertmanager", "lifetime_s": -1}`, 422,
+			"The lifetime", nil},
+		{"an Idempotency-Key with a space", "POST", "/incidents", operator, open, 400, "Idempotency-Key",
+			[]string{"Idempotency-Key", "a b"}},
+		{"a long Idempotency-Key", "POST", "/incidents", operator, open, 400, "Idempotency-Key",
+			[]string{"Idempotency-Key", strings.Repeat("x", 65)}},
 	} {
 		b.now = b.now.Add(time.Second)
 		w := b.send(b.request(c.method, c.path, c.token, c.body, c.headers...))
 		var p problem
-		if err := json.Unmarshal(w.Body.Bytes(), &p); err != nil || w.Code != c.code || p.Status != c.code || p.Type != "about:blank" || p.Title != http.StatusText(c.code) || !strings.Contains(p.Detail, c.detail) || w.Header().Get("Content-Type") != "application/problem+json" {
+		if err := json.Unmarshal(w.Body.Bytes(), &p); err != nil || w.Code != c.code || p.Status != c.code || p.Type != "about:blank" ||
+			p.Title != http.StatusText(c.code) || !strings.Contains(p.Detail, c.detail) ||
+			w.Header().Get("Content-Type") != "application/problem+json" {
 			t.Errorf("%s: %d %s, want %d with %q (%v)", c.name, w.Code, w.Body, c.code, c.detail, err)
 		}
 	}
@@ -508,7 +554,8 @@ func sentAgain(t *testing.T, database postgres.Database) {
 		t.Errorf("another token with the key: %d %v", code, doc)
 	}
 	path := "/incidents/" + first["ref"].(string)
-	if _, second := same(store.OperatorRole, "POST", path+"/updates", "b", `{"status": "identified", "body": "y"}`, 200); len(second["updates"].([]any)) != 2 {
+	if _, second := same(store.OperatorRole, "POST", path+"/updates", "b", `{"status": "identified", "body": "y"}`,
+		200); len(second["updates"].([]any)) != 2 {
 		t.Error(second)
 	}
 	same(store.OperatorRole, "POST", path+"/publish", "c", "", 200)
@@ -518,7 +565,8 @@ func sentAgain(t *testing.T, database postgres.Database) {
 	if made["secret"] == nil || again["secret"] != nil || made["id"] != again["id"] {
 		t.Errorf("%v\n%v", made, again)
 	}
-	same(store.OperatorRole, "POST", "/maintenance", "g", `{"title": "x", "body": "x", "components": ["web"], "starts": "2026-11-23T22:00:00Z", "ends": "2026-11-23T23:00:00Z"}`, 201)
+	same(store.OperatorRole, "POST", "/maintenance", "g",
+		`{"title": "x", "body": "x", "components": ["web"], "starts": "2026-11-23T22:00:00Z", "ends": "2026-11-23T23:00:00Z"}`, 201)
 
 	// What was refused is not remembered: it is done once it can be.
 	if code, _ := send(store.OperatorRole, "POST", path+"/postmortem/draft", "h", `{"revision": 1}`); code != 409 {
@@ -540,7 +588,8 @@ func sentAgainAtOnce(t *testing.T, database postgres.Database) {
 	refs := make([]string, 8)
 	for n := range refs {
 		all.Go(func() {
-			w := b.send(b.request("POST", "/incidents", b.tokens[store.OperatorRole], `{"title": "x", "body": "x"}`, "Idempotency-Key", "k"))
+			w := b.send(b.request("POST", "/incidents", b.tokens[store.OperatorRole], `{"title": "x", "body": "x"}`,
+				"Idempotency-Key", "k"))
 			var doc struct{ Ref string }
 			_ = json.Unmarshal(w.Body.Bytes(), &doc) // then refs differ
 			refs[n] = doc.Ref

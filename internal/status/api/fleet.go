@@ -29,7 +29,8 @@ type nodeView struct {
 
 func viewNode(r fleet.Row, assigned map[string]bool) nodeView {
 	v := nodeView{
-		Key: r.Key, Site: r.Site, Version: r.Version, Status: r.Status, Presence: r.Presence, LastReport: r.Arrived, Severity: r.Worst, Headline: r.Headline, Findings: len(r.Findings),
+		Key: r.Key, Site: r.Site, Version: r.Version, Status: r.Status, Presence: r.Presence, LastReport: r.Arrived, Severity: r.Worst,
+		Headline: r.Headline, Findings: len(r.Findings),
 		Labels: labels(r.Labels), Inventory: labels(r.Made), Differs: []string{}, Assigned: assigned[r.Key],
 	}
 	for _, o := range r.Odd {
@@ -93,7 +94,8 @@ func (a *API) node(c *call) (answer, error) {
 		Components []native.Component `json:"components"`
 		Findings   []report.Finding   `json:"findings"`
 		History    []change           `json:"history"`
-	}{viewNode(n.Row, desk.Assigned(c.Config)), n.Node.FirstSeen, append([]native.Component{}, n.Node.Body.Components...), append([]report.Finding{}, n.Row.Findings...), []change{}}
+	}{viewNode(n.Row, desk.Assigned(c.Config)), n.Node.FirstSeen, append([]native.Component{}, n.Node.Body.Components...),
+		append([]report.Finding{}, n.Row.Findings...), []change{}}
 	for _, t := range n.History {
 		out.History = append(out.History, change{t.At, t.Rule, t.Subject, string(t.From), string(t.To), t.Impact, t.Summary})
 	}

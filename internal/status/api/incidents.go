@@ -71,8 +71,10 @@ func (c *call) url(section, ref string) string {
 
 func (c *call) viewIncident(i incident.Incident) incidentView {
 	v := incidentView{
-		Ref: i.Ref, Title: i.Title, Impact: i.Impact, Status: i.Status, OpenedBy: i.OpenedBy, Owner: i.Owner, Started: i.Started, Resolved: optional(i.Resolved), Created: i.Created,
-		Updated: i.Updated, Published: optional(i.Published), Revision: i.Revision, AfterCare: i.AfterCare, Components: []affectedView{}, Updates: viewUpdates(i.Updates), URL: c.url("incidents", i.Ref),
+		Ref: i.Ref, Title: i.Title, Impact: i.Impact, Status: i.Status, OpenedBy: i.OpenedBy, Owner: i.Owner, Started: i.Started,
+		Resolved: optional(i.Resolved), Created: i.Created,
+		Updated: i.Updated, Published: optional(i.Published), Revision: i.Revision, AfterCare: i.AfterCare, Components: []affectedView{},
+		Updates: viewUpdates(i.Updates), URL: c.url("incidents", i.Ref),
 	}
 	for _, a := range i.Components {
 		v.Components = append(v.Components, affectedView(a))
@@ -163,7 +165,8 @@ func (a *API) openIncident(c *call) (answer, error) {
 	if err := c.decode(&in); err != nil {
 		return answer{}, err
 	}
-	out, err := c.shown(c.OpenIncident(c.ctx, c.tx, desk.NewIncident{Title: in.Title, AfterCare: in.AfterCare, Publish: in.Publish, Post: in.desk()}))
+	out, err := c.shown(c.OpenIncident(c.ctx, c.tx, desk.NewIncident{Title: in.Title, AfterCare: in.AfterCare, Publish: in.Publish,
+		Post: in.desk()}))
 	return made(out.doc, out.shows), err
 }
 

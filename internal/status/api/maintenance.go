@@ -30,8 +30,10 @@ type maintenanceView struct {
 
 func (c *call) viewMaintenance(m incident.Maintenance) maintenanceView {
 	return maintenanceView{
-		Ref: m.Ref, Title: m.Title, Status: m.Status, Impacting: m.Impacting, Starts: m.Starts, Ends: m.Ends, Began: optional(m.Began), Finished: optional(m.Finished), Node: m.Node,
-		Created: m.Created, Updated: m.Updated, Published: optional(m.Published), Revision: m.Revision, Components: append([]string{}, m.Components...), Updates: viewUpdates(m.Updates),
+		Ref: m.Ref, Title: m.Title, Status: m.Status, Impacting: m.Impacting, Starts: m.Starts, Ends: m.Ends, Began: optional(m.Began),
+		Finished: optional(m.Finished), Node: m.Node,
+		Created: m.Created, Updated: m.Updated, Published: optional(m.Published), Revision: m.Revision,
+		Components: append([]string{}, m.Components...), Updates: viewUpdates(m.Updates),
 		URL: c.url("maintenance", m.Ref),
 	}
 }

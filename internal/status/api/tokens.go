@@ -26,7 +26,8 @@ type tokenView struct {
 }
 
 func (c *call) viewToken(k store.Token) tokenView {
-	return tokenView{k.ID, k.Kind, k.Subject, k.Label, k.Created, k.CreatedBy, optional(k.Expires), optional(k.Revoked), optional(k.Used), k.Valid(c.Now), ""}
+	return tokenView{k.ID, k.Kind, k.Subject, k.Label, k.Created, k.CreatedBy, optional(k.Expires), optional(k.Revoked), optional(k.Used),
+		k.Valid(c.Now), ""}
 }
 
 func (a *API) tokens(c *call) (answer, error) {

@@ -45,7 +45,8 @@ type entry struct {
 
 // New returns a Runner without checks. holder names the hub.
 func New(s *store.Store, holder string) *Runner {
-	return &Runner{store: s, holder: holder, list: map[string]*entry{}, runs: map[int]uint64{good: 0, bad: 0, blind: 0}, finished: make(chan struct{}, 1)}
+	return &Runner{store: s, holder: holder, list: map[string]*entry{}, runs: map[int]uint64{good: 0, bad: 0, blind: 0},
+		finished: make(chan struct{}, 1)}
 }
 
 // Set replaces the checks by those of the configuration. A check whose probe is
@@ -163,7 +164,8 @@ func (r *Runner) Latest() (list []Latest) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for name, e := range r.list {
-		list = append(list, Latest{Component: name, Asks: e.check.Prober + " " + e.check.Address, Result: e.last, State: e.streak.now, Since: e.streak.since, At: e.at, Took: e.took})
+		list = append(list, Latest{Component: name, Asks: e.check.Prober + " " + e.check.Address, Result: e.last, State: e.streak.now,
+			Since: e.streak.since, At: e.at, Took: e.took})
 	}
 	slices.SortFunc(list, func(a, b Latest) int {
 		if a.Component < b.Component {

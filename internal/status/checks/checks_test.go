@@ -33,7 +33,8 @@ func openStore(t *testing.T) *store.Store {
 func of(concurrent int, every time.Duration, addresses ...string) config.Config {
 	c := config.Config{Checks: config.Checks{Concurrent: concurrent}, Groups: []config.Group{{}}}
 	for i, address := range addresses {
-		k := &config.Check{Prober: "http", Address: address, Every: every, Timeout: 10 * time.Second, Failure: report.MajorOutage, Probe: blackbox.DefaultModule}
+		k := &config.Check{Prober: "http", Address: address, Every: every, Timeout: 10 * time.Second, Failure: report.MajorOutage,
+			Probe: blackbox.DefaultModule}
 		c.Groups[0].Components = append(c.Groups[0].Components, config.Component{ID: string(rune('a' + i)), Check: k})
 	}
 	return c
@@ -125,7 +126,8 @@ func TestOneHubChecks(t *testing.T) {
 	if n := second.Count(time.Now()); !n.Active || n.Good < confirm {
 		t.Errorf("the hub with the lease: %+v", n)
 	}
-	if latest := second.Latest(); len(latest) != 1 || latest[0].Component != "a" || latest[0].State.State != report.Operational || latest[0].At.IsZero() {
+	if latest := second.Latest(); len(latest) != 1 || latest[0].Component != "a" || latest[0].State.State != report.Operational ||
+		latest[0].At.IsZero() {
 		t.Errorf("%+v", latest)
 	}
 }

@@ -95,7 +95,8 @@ func ping(ctx context.Context, k config.Check) Result {
 		return blind(err)
 	}
 	if p.PacketsRecv == 0 {
-		return Result{State: k.Failure, Reason: NoPackets, Detail: fmt.Sprintf("no packets returned by host %s, %d sent", address, p.PacketsSent)}
+		return Result{State: k.Failure, Reason: NoPackets, Detail: fmt.Sprintf("no packets returned by host %s, %d sent", address,
+			p.PacketsSent)}
 	}
 	return Result{State: report.Operational}
 }
@@ -123,7 +124,8 @@ func cannotRun(err error) bool {
 	if unresolved, is := errors.AsType[*net.DNSError](err); is {
 		return !unresolved.IsNotFound
 	}
-	for _, own := range []error{syscall.EPERM, syscall.EACCES, syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.ENETUNREACH, syscall.ENETDOWN, syscall.EADDRNOTAVAIL} {
+	for _, own := range []error{syscall.EPERM, syscall.EACCES, syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM,
+		syscall.ENETUNREACH, syscall.ENETDOWN, syscall.EADDRNOTAVAIL} {
 		if errors.Is(err, own) {
 			return true
 		}

@@ -33,7 +33,8 @@ import (
 // check returns the check with the given text in a configuration file.
 func check(t *testing.T, text string, modules ...string) config.Check {
 	t.Helper()
-	file := "checks: {modules: {" + strings.Join(modules, ", ") + "}}\ngroups:\n  - {id: g, name: g, components: [{id: c, name: c, check: " + text + "}]}\n"
+	file := "checks: {modules: {" + strings.Join(modules, ", ") +
+		"}}\ngroups:\n  - {id: g, name: g, components: [{id: c, name: c, check: " + text + "}]}\n"
 	c, err := config.Parse("f", []byte(file))
 	if err != nil {
 		t.Fatalf("%v\n%s", err, file)
@@ -73,8 +74,10 @@ func TestHTTP(t *testing.T) {
 	expect(t, check(t, `{http: "`+srv.URL+`/"}`), "operational")
 	expect(t, check(t, `{http: "`+srv.URL+`/", text: "Sign in (now)"}`), "operational")
 	expect(t, check(t, `{http: "`+srv.URL+`/", text: "Sign.in"}`), "major_outage check_failed Body did not match")
-	expect(t, check(t, `{http: "`+srv.URL+`/x", impact: partial_outage}`), "partial_outage check_failed Invalid HTTP response status code, wanted 2xx, status_code=500")
-	expect(t, check(t, `{http: "`+srv.URL+`/moved"}`), "major_outage check_failed Invalid HTTP response status code, wanted 2xx, status_code=302")
+	expect(t, check(t, `{http: "`+srv.URL+`/x", impact: partial_outage}`),
+		"partial_outage check_failed Invalid HTTP response status code, wanted 2xx, status_code=500")
+	expect(t, check(t, `{http: "`+srv.URL+`/moved"}`),
+		"major_outage check_failed Invalid HTTP response status code, wanted 2xx, status_code=302")
 	expect(t, check(t, `{http: "`+srv.URL+`/never", timeout: 100ms}`), "major_outage check_failed no answer within 100ms")
 	expect(t, check(t, `{module: m, target: "`+srv.URL+`/moved"}`, "m: {prober: http, http: {valid_status_codes: [302]}}"), "operational")
 	expect(t, check(t, `{module: m, target: "`+srv.URL+`/moved"}`, "m: {prober: http, http: {follow_redirects: true}}"), "operational")
@@ -114,8 +117,10 @@ func TestTLS(t *testing.T) {
 	}{
 		{30 * day, true, "", "operational", "operational"},
 		{30 * day, true, ", expiry_days: 14", "operational", "operational"},
-		{3 * day, true, ", expiry_days: 14", "degraded_performance certificate_expires the certificate expires at 20", "degraded_performance certificate_expires the certificate expires at 20"},
-		{-time.Hour, true, ", expiry_days: 14", "major_outage check_failed Error for HTTP request", "major_outage check_failed Error dialing TCP"},
+		{3 * day, true, ", expiry_days: 14", "degraded_performance certificate_expires the certificate expires at 20",
+			"degraded_performance certificate_expires the certificate expires at 20"},
+		{-time.Hour, true, ", expiry_days: 14", "major_outage check_failed Error for HTTP request",
+			"major_outage check_failed Error dialing TCP"},
 		{30 * day, false, "", "major_outage check_failed Error for HTTP request", "major_outage check_failed Error dialing TCP"},
 	} {
 		own, ca := certificate(t, c.left)
@@ -175,7 +180,8 @@ func TestDNS(t *testing.T) {
 		a := new(dns.Msg).SetReply(q)
 		switch q.Question[0].Name {
 		case "www.example.org.":
-			a.Answer = append(a.Answer, &dns.A{Hdr: dns.RR_Header{Name: q.Question[0].Name, Rrtype: dns.TypeA, Class: dns.ClassINET, Ttl: 60}, A: net.IPv4(192, 0, 2, 7)})
+			a.Answer = append(a.Answer, &dns.A{Hdr: dns.RR_Header{Name: q.Question[0].Name, Rrtype: dns.TypeA, Class: dns.ClassINET,
+				Ttl: 60}, A: net.IPv4(192, 0, 2, 7)})
 		case "broken.example.org.":
 			a.Rcode = dns.RcodeServerFailure
 		case "silent.example.org.":
@@ -194,7 +200,8 @@ func TestDNS(t *testing.T) {
 	expect(t, check(t, `{dns: "`+at+`", query: www.example.org}`), "operational")
 	expect(t, check(t, `{dns: "`+at+`", query: www.example.org, text: "192.0.2.7"}`), "operational")
 	expect(t, check(t, `{dns: "`+at+`", query: www.example.org, text: "192.0.2.8"}`), "major_outage check_failed None of the RRs")
-	expect(t, check(t, `{dns: "`+at+`", query: empty.example.org}`), "major_outage check_failed fail_if_none_matches_regexp specified but no RRs returned")
+	expect(t, check(t, `{dns: "`+at+`", query: empty.example.org}`),
+		"major_outage check_failed fail_if_none_matches_regexp specified but no RRs returned")
 	expect(t, check(t, `{dns: "`+at+`", query: broken.example.org}`), "major_outage check_failed Rcode is not one of the valid rcodes")
 	expect(t, check(t, `{dns: "`+at+`", query: silent.example.org, timeout: 100ms}`), "major_outage check_failed")
 }
@@ -215,10 +222,12 @@ func TestICMP(t *testing.T) {
 			t.Fatal(err)
 		}
 		expect(t, check(t, "{icmp: 127.0.0.1}"), "operational")
-		if err := netlink.RouteAdd(&netlink.Route{LinkIndex: lo.Attrs().Index, Dst: &net.IPNet{IP: net.IPv4(192, 0, 2, 0), Mask: net.CIDRMask(24, 32)}}); err != nil {
+		if err := netlink.RouteAdd(&netlink.Route{LinkIndex: lo.Attrs().Index,
+			Dst: &net.IPNet{IP: net.IPv4(192, 0, 2, 0), Mask: net.CIDRMask(24, 32)}}); err != nil {
 			t.Fatal(err)
 		}
-		expect(t, check(t, "{icmp: 192.0.2.1, timeout: 1s, impact: partial_outage}"), "partial_outage no_packets no packets returned by host 192.0.2.1, 3 sent")
+		expect(t, check(t, "{icmp: 192.0.2.1, timeout: 1s, impact: partial_outage}"),
+			"partial_outage no_packets no packets returned by host 192.0.2.1, 3 sent")
 	})
 }
 

@@ -74,7 +74,8 @@ func (r *Runner) pending(now time.Time) (list []outcome, held bool) {
 	for name, e := range r.list {
 		if e.dirty && r.holds {
 			// Like a node's TTL: two runs may be missed.
-			list = append(list, outcome{name: name, state: e.streak.now, since: e.streak.since, at: e.at, until: e.at.Add(3*e.check.Every + 10*time.Second)})
+			list = append(list, outcome{name: name, state: e.streak.now, since: e.streak.since, at: e.at,
+				until: e.at.Add(3*e.check.Every + 10*time.Second)})
 			e.dirty = false
 		}
 	}

@@ -16,7 +16,8 @@ import (
 // cannot run is unknown at once.
 func TestStreak(t *testing.T) {
 	results := map[rune]Result{
-		'g': {State: report.Operational}, 'b': {State: report.MajorOutage, Reason: Failed}, 'd': {State: report.DegradedPerformance, Reason: Certificate},
+		'g': {State: report.Operational}, 'b': {State: report.MajorOutage, Reason: Failed},
+		'd': {State: report.DegradedPerformance, Reason: Certificate},
 		'u': {State: report.Unknown, Reason: CannotCheck},
 	}
 	for _, c := range []struct {
@@ -26,8 +27,10 @@ func TestStreak(t *testing.T) {
 		{"", "", 0}, {"g", "", 0}, {"b", "", 0}, {"gg", "operational", 0}, {"bb", "major_outage", 0}, {"gb", "", 0}, {"gbgb", "", 0},
 		{"ggb", "operational", 0}, {"ggbg", "operational", 0}, {"ggbgb", "operational", 0}, {"ggbgbb", "major_outage", 4},
 		{"ggbb", "major_outage", 2}, {"ggbbg", "major_outage", 2}, {"ggbbgg", "operational", 4}, {"ggbbgbg", "major_outage", 2},
-		{"ggbd", "degraded_performance", 2}, {"ggdd", "degraded_performance", 2}, {"ggddb", "degraded_performance", 2}, {"ggddbb", "major_outage", 4},
-		{"ggu", "unknown", 2}, {"bbu", "unknown", 2}, {"ggug", "unknown", 2}, {"ggugg", "operational", 3}, {"ggubb", "major_outage", 3}, {"ggbub", "unknown", 3},
+		{"ggbd", "degraded_performance", 2}, {"ggdd", "degraded_performance", 2}, {"ggddb", "degraded_performance", 2},
+		{"ggddbb", "major_outage", 4},
+		{"ggu", "unknown", 2}, {"bbu", "unknown", 2}, {"ggug", "unknown", 2}, {"ggugg", "operational", 3}, {"ggubb", "major_outage", 3},
+		{"ggbub", "unknown", 3},
 		{"u", "unknown", 0}, {"uuu", "unknown", 0},
 	} {
 		s, begin := streak{}, time.Unix(0, 0)
@@ -49,9 +52,11 @@ func TestCannotRun(t *testing.T) {
 		err  error
 		want bool
 	}{
-		{nil, false}, {dial(syscall.ECONNREFUSED), false}, {dial(syscall.EHOSTUNREACH), false}, {dial(syscall.ETIMEDOUT), false}, {context.DeadlineExceeded, false},
+		{nil, false}, {dial(syscall.ECONNREFUSED), false}, {dial(syscall.EHOSTUNREACH), false}, {dial(syscall.ETIMEDOUT), false},
+		{context.DeadlineExceeded, false},
 		{dial(syscall.ENETUNREACH), true}, {dial(syscall.EMFILE), true}, {dial(syscall.EACCES), true},
-		{&net.DNSError{Err: "no such host", IsNotFound: true}, false}, {fmt.Errorf("x: %w", &net.DNSError{Err: "server misbehaving", IsTemporary: true}), true},
+		{&net.DNSError{Err: "no such host", IsNotFound: true}, false},
+		{fmt.Errorf("x: %w", &net.DNSError{Err: "server misbehaving", IsTemporary: true}), true},
 	} {
 		if got := cannotRun(c.err); got != c.want {
 			t.Errorf("%v: %v", c.err, got)

@@ -118,8 +118,10 @@ func (k *Check) check(d *strictyaml.Document, field string, modules map[string]s
 		set   bool
 		kinds []string
 	}{
-		{"target", k.Target != "", []string{"module"}}, {"query", k.Query != "", []string{"dns"}}, {"query_type", k.QueryType != "", []string{"dns"}},
-		{"text", k.Text != "", []string{"http", "tcp", "tls", "dns"}}, {"expiry_days", k.ExpiryDays != 0, []string{"http", "tls", "module"}},
+		{"target", k.Target != "", []string{"module"}}, {"query", k.Query != "", []string{"dns"}},
+		{"query_type", k.QueryType != "", []string{"dns"}},
+		{"text", k.Text != "", []string{"http", "tcp", "tls", "dns"}},
+		{"expiry_days", k.ExpiryDays != 0, []string{"http", "tls", "module"}},
 	} {
 		if only.set && kind != "" && !slices.Contains(only.kinds, kind) {
 			d.Wrong(field+"."+only.name, "is only for checks by %s", strings.Join(only.kinds, ", "))

@@ -183,7 +183,8 @@ func (p *Page) check(d *strictyaml.Document) {
 		d.Wrong("page.title", "must not be empty")
 	}
 	p.unknownAs(d)
-	if u, err := url.Parse(p.URL); p.URL != "" && (err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.RawQuery != "" || u.Fragment != "") {
+	if u, err := url.Parse(p.URL); p.URL != "" && (err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" ||
+		u.RawQuery != "" || u.Fragment != "") {
 		d.Wrong("page.url", "%q must be an address such as https://status.example.org", p.URL)
 	}
 	zone, err := time.LoadLocation(p.TimeZone)

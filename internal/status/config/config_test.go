@@ -13,14 +13,17 @@ func TestMistakesAreOneLineEach(t *testing.T) {
 	for _, c := range []struct{ file, want string }{
 		{"public: {listen: [nowhere]}", `f:1: public.listen[0]: "nowhere" must be HOST:PORT, such as 127.0.0.1:10091`},
 		{"public: {listen: []}", "f:1: public.listen: must have at least one address, HOST:PORT"},
-		{"public: {listen: [\"127.0.0.1:1\"]}\nintake: {listen: [\"127.0.0.1:1\"]}", "f:2: intake.listen[0]: 127.0.0.1:1 is already the address of public.listen; each listener needs its own"},
+		{"public: {listen: [\"127.0.0.1:1\"]}\nintake: {listen: [\"127.0.0.1:1\"]}",
+			"f:2: intake.listen[0]: 127.0.0.1:1 is already the address of public.listen; each listener needs its own"},
 		{"intake: {rate: 0}", `f:1: intake.rate: "0" is not allowed: must be a number from 0.1 to 1000`},
 		{"database: {address: mysql://x}", "f:1: database.address: allowed are sqlite:PATH and postgres://USER@HOST/DATABASE"},
 		{"page: {time_zone: Mars}", `f:1: page.time_zone: "Mars" must be a time zone such as Europe/Stockholm or UTC`},
 		{"page: {url: status}", `f:1: page.url: "status" must be an address such as https://status.example.org`},
 		{"groups:\n  - id: A\n    name: a", `f:2: groups[0].id: "A" must be 1 to 63 of a-z, 0-9 and -, such as node-2`},
-		{"groups:\n  - id: a\n    name: a\n    rollup: most", `f:4: groups[0].rollup: "most" must be worst, redundant, quorum N (at most the number of components) or percent N (1 to 100)`},
-		{"groups:\n  - id: a\n    name: a\n    components:\n      - {id: a, name: x}", `f:5: groups[0].components[0].id: "a" is the id of groups[0]; ids are unique`},
+		{"groups:\n  - id: a\n    name: a\n    rollup: most",
+			`f:4: groups[0].rollup: "most" must be worst, redundant, quorum N (at most the number of components) or percent N (1 to 100)`},
+		{"groups:\n  - id: a\n    name: a\n    components:\n      - {id: a, name: x}",
+			`f:5: groups[0].components[0].id: "a" is the id of groups[0]; ids are unique`},
 		{"groups:\n  - id: a\n    name: a\n    components:\n      - {id: b, parts: [x], start_date: soon}",
 			"f:5: groups[0].components[0].name: must not be empty\nf:5: groups[0].components[0].parts: requires node to be set as well\nf:5: groups[0].components[0].start_date: \"soon\" must be a date such as 2026-01-31"},
 	} {
@@ -40,7 +43,8 @@ func TestAnEmptyFileIsTheDefault(t *testing.T) {
 
 // No text contains a password.
 func TestAddressesHideTheirPassword(t *testing.T) {
-	for _, address := range []string{"postgres://me:geheim@192.0.2.1/db", "postgres://192.0.2.1/db?user=me&password=geheim", "postgres://me:geheim@192.0.2.1:port/db"} {
+	for _, address := range []string{"postgres://me:geheim@192.0.2.1/db", "postgres://192.0.2.1/db?user=me&password=geheim",
+		"postgres://me:geheim@192.0.2.1:port/db"} {
 		a, err := config.ParseAddress(address)
 		if err != nil {
 			if strings.Contains(err.Error(), "geheim") {
@@ -70,12 +74,15 @@ func TestMistakesInChecks(t *testing.T) {
 		{"tcp: 'x:1', expiry_days: 7", "", "expiry_days: is only for checks by http, tls, module"},
 		{"http: 'http://x/', every: 10s, timeout: 20s", "", "timeout: 20s is longer than every, which is 10s"},
 		{"http: 'http://x/', every: 1s", "", `every: "1s" is not allowed: must be a duration from 5s to 1h`},
-		{"http: 'http://x/', impact: down", "", `impact: "down" is not allowed: must be one of degraded_performance, partial_outage, major_outage`},
+		{"http: 'http://x/', impact: down", "",
+			`impact: "down" is not allowed: must be one of degraded_performance, partial_outage, major_outage`},
 		{"module: m, target: x", "", "module: there is no checks.modules.m"},
 		{"module: m", "m: {prober: tcp}", "target: must be the target of the module"},
-		{"module: m, target: x", "m: {prober: icmp}", `checks.modules.m: the prober "icmp" must be one of http, tcp, dns, grpc; for ICMP use check: {icmp: HOST}`},
+		{"module: m, target: x", "m: {prober: icmp}",
+			`checks.modules.m: the prober "icmp" must be one of http, tcp, dns, grpc; for ICMP use check: {icmp: HOST}`},
 		{"module: m, target: x", "m: {prober: http, http: {colour: red}}", "checks.modules.m: field colour not found in type config.plain"},
-		{"module: m, target: x", "m: {prober: tcp, tcp: {query_response: [{expect: '('}]}}", `checks.modules.m: "Could not compile regular expression" regexp="("`},
+		{"module: m, target: x", "m: {prober: tcp, tcp: {query_response: [{expect: '('}]}}",
+			`checks.modules.m: "Could not compile regular expression" regexp="("`},
 	} {
 		file := strings.Replace(one, "%", c.check, 1)
 		if c.modules != "" {
@@ -84,7 +91,8 @@ func TestMistakesInChecks(t *testing.T) {
 		_, err := config.Parse("f", []byte(file))
 		text := ""
 		if err != nil {
-			text = strings.TrimPrefix(strings.TrimPrefix(strings.TrimLeft(strings.TrimPrefix(err.Error(), "f:"), "0123456789"), ": "), "groups[0].components[0].check")
+			text = strings.TrimPrefix(strings.TrimPrefix(strings.TrimLeft(strings.TrimPrefix(err.Error(), "f:"), "0123456789"), ": "),
+				"groups[0].components[0].check")
 		}
 		if got := strings.TrimLeft(text, ".: "); got != c.want {
 			t.Errorf("{%s} %s:\n%s\nwant\n%s", c.check, c.modules, got, c.want)
@@ -95,8 +103,10 @@ func TestMistakesInChecks(t *testing.T) {
 // Redirects are followed only if the file allows them, and a page is read up to a
 // limit.
 func TestModules(t *testing.T) {
-	for module, follows := range map[string]bool{"{prober: http}": false, "{prober: http, http: {follow_redirects: true}}": true, "{prober: http, timeout: 3s, http: {body_size_limit: 1MB}}": false} {
-		c, err := config.Parse("f", []byte("checks: {modules: {m: "+module+"}}\ngroups: [{id: g, name: g, components: [{id: c, name: c, check: {module: m, target: 'http://x/'}}]}]"))
+	for module, follows := range map[string]bool{"{prober: http}": false, "{prober: http, http: {follow_redirects: true}}": true,
+		"{prober: http, timeout: 3s, http: {body_size_limit: 1MB}}": false} {
+		c, err := config.Parse("f", []byte("checks: {modules: {m: "+module+
+			"}}\ngroups: [{id: g, name: g, components: [{id: c, name: c, check: {module: m, target: 'http://x/'}}]}]"))
 		if err != nil {
 			t.Errorf("%s: %v", module, err)
 			continue

@@ -119,7 +119,8 @@ func afterCare(s string) (string, error) {
 // changeIncident changes an incident in the version that an operator has seen. Its
 // error is store.ErrNotFound, store.ErrChanged, a Mistake, a Conflict or a database
 // error.
-func (d Desk) changeIncident(ctx context.Context, tx *store.Tx, v Version, action string, f func(*incident.Incident) error) (incident.Incident, error) {
+func (d Desk) changeIncident(ctx context.Context, tx *store.Tx, v Version, action string,
+	f func(*incident.Incident) error) (incident.Incident, error) {
 	return tx.ChangeIncident(ctx, v.Ref, d.entry("incident."+action), func(i *incident.Incident) error {
 		if err := v.seen(i.Revision); err != nil {
 			return err

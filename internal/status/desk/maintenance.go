@@ -87,7 +87,8 @@ func (v Version) mine(m incident.Maintenance) error {
 }
 
 // changeMaintenance is changeIncident for a maintenance.
-func (d Desk) changeMaintenance(ctx context.Context, tx *store.Tx, v Version, action string, f func(*incident.Maintenance) error) (incident.Maintenance, error) {
+func (d Desk) changeMaintenance(ctx context.Context, tx *store.Tx, v Version, action string,
+	f func(*incident.Maintenance) error) (incident.Maintenance, error) {
 	return tx.ChangeMaintenance(ctx, v.Ref, d.entry("maintenance."+action), func(m *incident.Maintenance) error {
 		if err := v.mine(*m); err != nil {
 			return err
@@ -113,7 +114,8 @@ func (d Desk) EditMaintenance(ctx context.Context, tx *store.Tx, v Version, chan
 
 // UpdateMaintenance posts an update, which may also begin, complete or cancel the
 // maintenance.
-func (d Desk) UpdateMaintenance(ctx context.Context, tx *store.Tx, v Version, status incident.Status, body string) (incident.Maintenance, error) {
+func (d Desk) UpdateMaintenance(ctx context.Context, tx *store.Tx, v Version, status incident.Status,
+	body string) (incident.Maintenance, error) {
 	return d.changeMaintenance(ctx, tx, v, "update", func(m *incident.Maintenance) error {
 		if err := choice("The status", status, MaintenanceStatuses()); err != nil {
 			return err

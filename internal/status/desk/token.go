@@ -29,7 +29,8 @@ const (
 
 // IssueToken creates a token. Only this call returns the secret.
 func (d Desk) IssueToken(ctx context.Context, tx *store.Tx, n NewToken) (secret string, k store.Token, err error) {
-	k = store.Token{Kind: n.Kind, Subject: strings.TrimSpace(n.Subject), Label: strings.Join(strings.Fields(n.Label), " "), Created: d.Now, CreatedBy: d.Who}
+	k = store.Token{Kind: n.Kind, Subject: strings.TrimSpace(n.Subject), Label: strings.Join(strings.Fields(n.Label), " "), Created: d.Now,
+		CreatedBy: d.Who}
 	if err := choice("The kind", k.Kind, store.TokenKinds()); err != nil {
 		return "", k, err
 	}

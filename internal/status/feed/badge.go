@@ -15,7 +15,9 @@ import (
 // badge returns a badge as a picture, or as JSON for shields.io.
 func badge(s page.Snapshot, name string) (string, []byte, error) {
 	if name == "icon.svg" {
-		return "image/svg+xml", fmt.Appendf(nil, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16"><circle cx="8" cy="8" r="8" fill="%s"/></svg>`, wordOf(s.Status).colour), nil
+		return "image/svg+xml", fmt.Appendf(nil,
+			`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16"><circle cx="8" cy="8" r="8" fill="%s"/></svg>`,
+			wordOf(s.Status).colour), nil
 	}
 	id, kind, _ := strings.Cut(name, ".")
 	label, state, found := find(s, id)

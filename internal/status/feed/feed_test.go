@@ -23,25 +23,38 @@ var noon = time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC)
 
 func snapshot() page.Snapshot {
 	component := func(id string, status report.Impact) page.Component {
-		return page.Component{Line: page.Line{ID: id, Name: "Node <" + id + ">", Description: "Hypervisor", Status: status, Since: noon.Add(-time.Hour), First: noon.Add(-24 * time.Hour)}, Group: "g", Place: "VPS"}
+		return page.Component{Line: page.Line{ID: id, Name: "Node <" + id + ">", Description: "Hypervisor", Status: status,
+			Since: noon.Add(-time.Hour), First: noon.Add(-24 * time.Hour)}, Group: "g", Place: "VPS"}
 	}
 	node2 := page.Named{ID: "node-2", Name: "Node 2", Place: "VPS", Impact: report.MajorOutage}
 	recovered := node2
 	recovered.Impact = report.Operational
 	return page.Snapshot{
-		Title: "Example & Co", URL: "https://status.example.org/", At: noon, Zone: time.UTC, Status: report.MajorOutage, Weights: uptime.Weights{Major: 100, Partial: 30}, UnknownAs: report.DegradedPerformance,
-		Groups: []page.Group{{Line: page.Line{ID: "g", Name: "VPS", Status: report.MajorOutage, Since: noon.Add(-time.Hour), First: noon.Add(-24 * time.Hour)}, Components: []page.Component{component("node-2", report.MajorOutage), component("node-3", report.Unknown)}}},
+		Title: "Example & Co", URL: "https://status.example.org/", At: noon, Zone: time.UTC, Status: report.MajorOutage,
+		Weights: uptime.Weights{Major: 100, Partial: 30}, UnknownAs: report.DegradedPerformance,
+		Groups: []page.Group{{Line: page.Line{ID: "g", Name: "VPS", Status: report.MajorOutage, Since: noon.Add(-time.Hour),
+			First: noon.Add(-24 * time.Hour)}, Components: []page.Component{component("node-2", report.MajorOutage),
+			component("node-3", report.Unknown)}}},
 		Incidents: []page.Incident{
-			{Ref: "i2", Title: "Open <b>", Impact: report.MajorOutage, Status: incident.Monitoring, Started: noon.Add(-time.Hour), Created: noon.Add(-time.Hour), Updated: noon, Components: []page.Named{node2}, Updates: []page.Update{
-				{ID: 7, Status: incident.Investigating, Body: "One <script>alert(1)</script>", At: noon.Add(-time.Hour), Created: noon.Add(-time.Hour), Affected: []page.Named{node2}},
-				{ID: 8, Status: incident.Monitoring, Body: "*Two*", At: noon, Created: noon, Affected: []page.Named{recovered}},
-			}},
-			{Ref: "i1", Title: "Done", Impact: report.PartialOutage, Status: incident.Resolved, Started: noon.Add(-48 * time.Hour), Resolved: noon.Add(-47 * time.Hour), Created: noon.Add(-48 * time.Hour), Updated: noon.Add(-40 * time.Hour), Postmortem: "Why", Explained: noon.Add(-40 * time.Hour)},
+			{Ref: "i2", Title: "Open <b>", Impact: report.MajorOutage, Status: incident.Monitoring, Started: noon.Add(-time.Hour),
+				Created: noon.Add(-time.Hour), Updated: noon, Components: []page.Named{node2}, Updates: []page.Update{
+					{ID: 7, Status: incident.Investigating, Body: "One <script>alert(1)</script>", At: noon.Add(-time.Hour),
+						Created: noon.Add(-time.Hour), Affected: []page.Named{node2}},
+					{ID: 8, Status: incident.Monitoring, Body: "*Two*", At: noon, Created: noon, Affected: []page.Named{recovered}},
+				}},
+			{Ref: "i1", Title: "Done", Impact: report.PartialOutage, Status: incident.Resolved, Started: noon.Add(-48 * time.Hour),
+				Resolved: noon.Add(-47 * time.Hour), Created: noon.Add(-48 * time.Hour), Updated: noon.Add(-40 * time.Hour),
+				Postmortem: "Why", Explained: noon.Add(-40 * time.Hour)},
 		},
 		Maintenances: []page.Maintenance{
-			{Ref: "m3", Title: "Later; with, signs", Status: incident.Scheduled, Starts: noon.Add(24 * time.Hour), Ends: noon.Add(26 * time.Hour), Created: noon, Updated: noon, Revision: 4, Components: []page.Named{{ID: "g", Name: "VPS", Impact: report.UnderMaintenance}}, Updates: []page.Update{{ID: 1, Status: incident.Scheduled, Body: "Soon", At: noon, Created: noon}}},
-			{Ref: "m2", Title: "Now", Status: incident.InProgress, Starts: noon.Add(-time.Hour), Ends: noon.Add(time.Hour), Created: noon, Updated: noon, Began: noon.Add(-time.Hour)},
-			{Ref: "m1", Title: "Not", Status: incident.Cancelled, Starts: noon.Add(-72 * time.Hour), Ends: noon.Add(-71 * time.Hour), Created: noon, Updated: noon, Finished: noon.Add(-80 * time.Hour)},
+			{Ref: "m3", Title: "Later; with, signs", Status: incident.Scheduled, Starts: noon.Add(24 * time.Hour),
+				Ends: noon.Add(26 * time.Hour), Created: noon, Updated: noon, Revision: 4,
+				Components: []page.Named{{ID: "g", Name: "VPS", Impact: report.UnderMaintenance}},
+				Updates:    []page.Update{{ID: 1, Status: incident.Scheduled, Body: "Soon", At: noon, Created: noon}}},
+			{Ref: "m2", Title: "Now", Status: incident.InProgress, Starts: noon.Add(-time.Hour), Ends: noon.Add(time.Hour), Created: noon,
+				Updated: noon, Began: noon.Add(-time.Hour)},
+			{Ref: "m1", Title: "Not", Status: incident.Cancelled, Starts: noon.Add(-72 * time.Hour), Ends: noon.Add(-71 * time.Hour),
+				Created: noon, Updated: noon, Finished: noon.Add(-80 * time.Hour)},
 		},
 	}
 }
@@ -89,18 +102,23 @@ func under(prefix string, names ...string) (all []string) {
 func TestTheFieldsOfStatuspage(t *testing.T) {
 	head := append([]string{"page"}, under("page.", "id", "name", "url", "time_zone", "updated_at")...)
 	status := append([]string{"status"}, under("status.", "indicator", "description")...)
-	component := []string{"id", "name", "status", "created_at", "updated_at", "position", "description", "showcase", "start_date", "group_id", "page_id", "group", "only_show_if_degraded", "nodewatch_status"}
+	component := []string{"id", "name", "status", "created_at", "updated_at", "position", "description", "showcase", "start_date",
+		"group_id", "page_id", "group", "only_show_if_degraded", "nodewatch_status"}
 	components := slices.Concat([]string{"components", "components.components"}, under("components.", component...))
 	of := func(what string, more ...string) []string {
-		own := append([]string{"id", "name", "status", "created_at", "updated_at", "monitoring_at", "resolved_at", "impact", "shortlink", "started_at", "page_id", "incident_updates", "components"}, more...)
-		update := []string{"id", "status", "body", "incident_id", "created_at", "updated_at", "display_at", "affected_components", "deliver_notifications", "custom_tweet", "tweet_id"}
-		return slices.Concat([]string{what}, under(what+".", own...), under(what+".incident_updates.", update...), under(what+".components.", component...))
+		own := append([]string{"id", "name", "status", "created_at", "updated_at", "monitoring_at", "resolved_at", "impact", "shortlink",
+			"started_at", "page_id", "incident_updates", "components"}, more...)
+		update := []string{"id", "status", "body", "incident_id", "created_at", "updated_at", "display_at", "affected_components",
+			"deliver_notifications", "custom_tweet", "tweet_id"}
+		return slices.Concat([]string{what}, under(what+".", own...), under(what+".incident_updates.", update...),
+			under(what+".components.", component...))
 	}
 	affected := under("incidents.incident_updates.affected_components.", "code", "name", "old_status", "new_status")
 	incidents := append(of("incidents"), affected...)
 	planned := of("scheduled_maintenances", "scheduled_for", "scheduled_until")
 	active := slices.DeleteFunc(slices.Clone(planned), func(s string) bool {
-		return strings.HasPrefix(s, "scheduled_maintenances.incident_updates.") || strings.HasPrefix(s, "scheduled_maintenances.components.")
+		return strings.HasPrefix(s, "scheduled_maintenances.incident_updates.") ||
+			strings.HasPrefix(s, "scheduled_maintenances.components.")
 	})
 	for name, want := range map[string][]string{
 		"summary.json":                         slices.Concat(head, components, incidents, planned, status),
@@ -163,11 +181,13 @@ func TestTheWordsOfStatuspage(t *testing.T) {
 	if c := a.Components; len(c) != 3 || c[0].ID != "g" || c[2].Status != "degraded_performance" || c[2].Nodewatch_status != "unknown" {
 		t.Errorf("%+v", c)
 	}
-	if len(a.Incidents) != 1 || a.Incidents[0].Monitoring_at == nil || a.Incidents[0].Resolved_at != nil || a.Incidents[0].Impact != "critical" {
+	if len(a.Incidents) != 1 || a.Incidents[0].Monitoring_at == nil || a.Incidents[0].Resolved_at != nil ||
+		a.Incidents[0].Impact != "critical" {
 		t.Fatalf("%+v", a.Incidents)
 	}
 	u := a.Incidents[0].Incident_updates
-	if u[0].ID != "8" || u[0].Affected_components[0].Old_status != "major_outage" || u[1].Affected_components[0].Old_status != "operational" || u[0].Affected_components[0].Name != "VPS - Node 2" {
+	if u[0].ID != "8" || u[0].Affected_components[0].Old_status != "major_outage" ||
+		u[1].Affected_components[0].Old_status != "operational" || u[0].Affected_components[0].Name != "VPS - Node 2" {
 		t.Errorf("the updates, newest first: %+v", u)
 	}
 	if len(a.Scheduled_maintenances) != 2 {
@@ -177,15 +197,20 @@ func TestTheWordsOfStatuspage(t *testing.T) {
 	if len(all) != 3 || all[2].Status != "completed" || len(all[0].Components) != 2 {
 		t.Errorf("a cancelled one has a word that readers know, a group represents its components: %+v", all)
 	}
-	if up, now := read("scheduled-maintenances/upcoming.json").Scheduled_maintenances, read("scheduled-maintenances/active.json").Scheduled_maintenances; len(up) != 1 || up[0].ID != "m3" || len(now) != 1 || now[0].ID != "m2" {
+	if up, now := read("scheduled-maintenances/upcoming.json").Scheduled_maintenances,
+		read("scheduled-maintenances/active.json").Scheduled_maintenances; len(up) != 1 || up[0].ID != "m3" || len(now) != 1 ||
+		now[0].ID != "m2" {
 		t.Errorf("%+v %+v", up, now)
 	}
-	if i := read("incidents.json").Incidents; len(i) != 2 || i[1].Status != "postmortem" || i[1].Incident_updates[0].Status != "postmortem" {
+	if i := read("incidents.json").Incidents; len(i) != 2 || i[1].Status != "postmortem" ||
+		i[1].Incident_updates[0].Status != "postmortem" {
 		t.Errorf("%+v", i)
 	}
 	known := regexp.MustCompile(`"(new_|old_)?status":"(\w+)"`)
 	for _, m := range known.FindAllSubmatch(document(t, "api/v2/summary.json"), -1) {
-		if !slices.Contains([]string{"operational", "under_maintenance", "degraded_performance", "partial_outage", "major_outage", "investigating", "identified", "monitoring", "resolved", "postmortem", "scheduled", "in_progress", "verifying", "completed"}, string(m[2])) {
+		if !slices.Contains([]string{"operational", "under_maintenance", "degraded_performance", "partial_outage", "major_outage",
+			"investigating", "identified", "monitoring", "resolved", "postmortem", "scheduled", "in_progress", "verifying", "completed"},
+			string(m[2])) {
 			t.Errorf("readers do not know %s", m[0])
 		}
 	}
@@ -212,11 +237,13 @@ func TestAtom(t *testing.T) {
 	if err := xml.Unmarshal(document(t, "history.atom"), &f); err != nil {
 		t.Fatal(err)
 	}
-	if f.ID != "tag:status.example.org,2005:/history" || f.Link.Rel != "self" || f.Updated != "2026-11-30T12:00:00Z" || len(f.Entries) != 5 {
+	if f.ID != "tag:status.example.org,2005:/history" || f.Link.Rel != "self" || f.Updated != "2026-11-30T12:00:00Z" ||
+		len(f.Entries) != 5 {
 		t.Fatalf("%+v", f)
 	}
 	e := f.Entries[0]
-	if e.Title != "Open <b>" || e.ID != "tag:status.example.org,2005:Incident/i2" || e.Published != "2026-11-30T11:00:00Z" || e.Updated != "2026-11-30T12:00:00Z" || e.Link.Href != "https://status.example.org/incidents/i2/" {
+	if e.Title != "Open <b>" || e.ID != "tag:status.example.org,2005:Incident/i2" || e.Published != "2026-11-30T11:00:00Z" ||
+		e.Updated != "2026-11-30T12:00:00Z" || e.Link.Href != "https://status.example.org/incidents/i2/" {
 		t.Errorf("%+v", e)
 	}
 	if strings.Contains(e.Content, "<script") || strings.Index(e.Content, "<em>Two</em>") > strings.Index(e.Content, "One") {
@@ -268,7 +295,8 @@ func TestTheCalendar(t *testing.T) {
 			}
 			return ""
 		}
-		got = append(got, strings.Join([]string{e.Id(), value(ics.ComponentPropertySequence), value(ics.ComponentPropertyDtStart), value(ics.ComponentPropertyDtEnd), value(ics.ComponentPropertyDtstamp), value(ics.ComponentPropertyStatus)}, " "))
+		got = append(got, strings.Join([]string{e.Id(), value(ics.ComponentPropertySequence), value(ics.ComponentPropertyDtStart),
+			value(ics.ComponentPropertyDtEnd), value(ics.ComponentPropertyDtstamp), value(ics.ComponentPropertyStatus)}, " "))
 	}
 	want := []string{
 		"m3@status.example.org 4 20261201T120000Z 20261201T140000Z 20261130T120000Z CONFIRMED",
@@ -278,7 +306,8 @@ func TestTheCalendar(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
-	if !strings.Contains(string(raw), "\r\n") || strings.Contains(strings.ReplaceAll(string(raw), "\r\n", ""), "\n") || !strings.Contains(string(raw), `SUMMARY:Later\; with\, signs`) {
+	if !strings.Contains(string(raw), "\r\n") || strings.Contains(strings.ReplaceAll(string(raw), "\r\n", ""), "\n") ||
+		!strings.Contains(string(raw), `SUMMARY:Later\; with\, signs`) {
 		t.Errorf("%q", raw)
 	}
 }

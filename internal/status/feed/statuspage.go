@@ -67,7 +67,8 @@ func statuspage(s page.Snapshot, name string) (string, []byte, error) {
 		var list []page.Maintenance
 		for _, m := range s.Maintenances {
 			upcoming := m.Status == incident.Scheduled
-			if name == "scheduled-maintenances.json" || upcoming && name == "scheduled-maintenances/upcoming.json" || !upcoming && !m.Over() && name == "scheduled-maintenances/active.json" {
+			if name == "scheduled-maintenances.json" || upcoming && name == "scheduled-maintenances/upcoming.json" || !upcoming &&
+				!m.Over() && name == "scheduled-maintenances/active.json" {
 				list = append(list, m)
 			}
 		}
@@ -246,7 +247,8 @@ func (t teller) line(l page.Line, position int) componentJSON {
 		updated = created
 	}
 	return componentJSON{
-		ID: l.ID, Name: l.Name, Status: t.state(l.Status), Own: l.Status, CreatedAt: stamp(created), UpdatedAt: stamp(updated), Position: position,
+		ID: l.ID, Name: l.Name, Status: t.state(l.Status), Own: l.Status, CreatedAt: stamp(created), UpdatedAt: stamp(updated),
+		Position:    position,
 		Description: text(l.Description), PageID: pageID,
 	}
 }
@@ -268,8 +270,9 @@ func (t teller) incidents(list []page.Incident) []incidentJSON {
 	all := []incidentJSON{}
 	for _, i := range list {
 		x := incidentJSON{
-			ID: i.Ref, Name: i.Title, Status: string(i.Status), CreatedAt: stamp(i.Created), UpdatedAt: stamp(i.Updated), ResolvedAt: optional(i.Resolved),
-			Impact: impact(i.Impact), Shortlink: t.URL + "incidents/" + i.Ref + "/", StartedAt: stamp(i.Started), PageID: pageID,
+			ID: i.Ref, Name: i.Title, Status: string(i.Status), CreatedAt: stamp(i.Created), UpdatedAt: stamp(i.Updated),
+			ResolvedAt: optional(i.Resolved),
+			Impact:     impact(i.Impact), Shortlink: t.URL + "incidents/" + i.Ref + "/", StartedAt: stamp(i.Started), PageID: pageID,
 			Updates: t.updates(i.Ref, i.Updates), Components: t.named(i.Components),
 		}
 		for _, u := range i.Updates {
@@ -292,8 +295,9 @@ func (t teller) maintenances(list []page.Maintenance) []incidentJSON {
 	all := []incidentJSON{}
 	for _, m := range list {
 		x := incidentJSON{
-			ID: m.Ref, Name: m.Title, Status: string(m.Status), CreatedAt: stamp(m.Created), UpdatedAt: stamp(m.Updated), ResolvedAt: optional(m.Finished),
-			Impact: "maintenance", Shortlink: t.URL + "maintenance/" + m.Ref + "/", StartedAt: stamp(m.Starts), PageID: pageID,
+			ID: m.Ref, Name: m.Title, Status: string(m.Status), CreatedAt: stamp(m.Created), UpdatedAt: stamp(m.Updated),
+			ResolvedAt: optional(m.Finished),
+			Impact:     "maintenance", Shortlink: t.URL + "maintenance/" + m.Ref + "/", StartedAt: stamp(m.Starts), PageID: pageID,
 			Updates: t.updates(m.Ref, m.Updates), Components: t.named(m.Components), For: optional(m.Starts), Until: optional(m.Ends),
 		}
 		if m.Status == incident.Cancelled { // a word that readers do not support
@@ -311,7 +315,8 @@ func (t teller) updates(ref string, list []page.Update) []updateJSON {
 	for _, u := range list {
 		x := t.update(ref, u)
 		for _, n := range u.Affected {
-			x.Affected = append(x.Affected, affectedJSON{n.ID, strings.TrimPrefix(n.Place+" - "+n.Name, " - "), orOperational(was[n.ID]), n.Impact})
+			x.Affected = append(x.Affected, affectedJSON{n.ID, strings.TrimPrefix(n.Place+" - "+n.Name, " - "),
+				orOperational(was[n.ID]), n.Impact})
 			was[n.ID] = n.Impact
 		}
 		all = append(all, x)
@@ -336,5 +341,6 @@ func (t teller) update(ref string, u page.Update) updateJSON {
 	if status == incident.Cancelled {
 		status = incident.Completed
 	}
-	return updateJSON{ID: strconv.FormatInt(u.ID, 10), Status: string(status), Body: u.Body, IncidentID: ref, CreatedAt: stamp(u.Created), UpdatedAt: stamp(edited), DisplayAt: stamp(u.At)}
+	return updateJSON{ID: strconv.FormatInt(u.ID, 10), Status: string(status), Body: u.Body, IncidentID: ref, CreatedAt: stamp(u.Created),
+		UpdatedAt: stamp(edited), DisplayAt: stamp(u.At)}
 }

@@ -46,7 +46,8 @@ func said(r *page.Renderer, s page.Snapshot, u page.Update) (string, error) {
 func atom(r *page.Renderer, s page.Snapshot) ([]byte, error) {
 	f := feeds.AtomFeed{
 		Xmlns: "http://www.w3.org/2005/Atom", Title: s.Title, Id: tag(s, "/history"), Updated: changed(s).UTC().Format(time.RFC3339),
-		Link: &feeds.AtomLink{Href: s.URL + "history.atom", Rel: "self", Type: "application/atom+xml"}, Author: &feeds.AtomAuthor{AtomPerson: feeds.AtomPerson{Name: s.Title}},
+		Link:   &feeds.AtomLink{Href: s.URL + "history.atom", Rel: "self", Type: "application/atom+xml"},
+		Author: &feeds.AtomAuthor{AtomPerson: feeds.AtomPerson{Name: s.Title}},
 	}
 	for _, e := range entries(s) {
 		var content []string
@@ -58,8 +59,10 @@ func atom(r *page.Renderer, s page.Snapshot) ([]byte, error) {
 			content = append(content, html)
 		}
 		f.Entries = append(f.Entries, &feeds.AtomEntry{
-			Title: e.title, Id: tag(s, e.kind+"/"+e.ref), Published: e.created.UTC().Format(time.RFC3339), Updated: e.updated.UTC().Format(time.RFC3339),
-			Links: []feeds.AtomLink{{Href: s.URL + e.path, Rel: "alternate", Type: "text/html"}}, Content: &feeds.AtomContent{Type: "html", Content: strings.Join(content, "\n")},
+			Title: e.title, Id: tag(s, e.kind+"/"+e.ref), Published: e.created.UTC().Format(time.RFC3339),
+			Updated: e.updated.UTC().Format(time.RFC3339),
+			Links:   []feeds.AtomLink{{Href: s.URL + e.path, Rel: "alternate", Type: "text/html"}},
+			Content: &feeds.AtomContent{Type: "html", Content: strings.Join(content, "\n")},
 		})
 	}
 	return encode(f)
@@ -68,7 +71,8 @@ func atom(r *page.Renderer, s page.Snapshot) ([]byte, error) {
 // rss returns a feed with one item per update, as many readers do not show revised
 // items.
 func rss(r *page.Renderer, s page.Snapshot) ([]byte, error) {
-	f := feeds.RssFeed{Title: s.Title, Link: s.URL, Description: "Incidents and maintenance", LastBuildDate: changed(s).UTC().Format(time.RFC1123Z)}
+	f := feeds.RssFeed{Title: s.Title, Link: s.URL, Description: "Incidents and maintenance",
+		LastBuildDate: changed(s).UTC().Format(time.RFC1123Z)}
 	type item struct {
 		at time.Time
 		*feeds.RssItem

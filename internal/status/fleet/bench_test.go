@@ -16,7 +16,8 @@ func BenchmarkTable(b *testing.B) {
 	for n := range 5000 {
 		x := node(n, []string{"librbd", "krbd"}[n%97/96])
 		x.Body.Node.Site = fmt.Sprint("rl", n/100)
-		x.Body.Inventory = report.Labels{"client": x.Body.Inventory["client"], "hash_policy": "layer3+4", "kernel": "6.1.0-56-amd64", "mtu": "9,000", "nic_speed": "2 x 25 Gbit/s"}
+		x.Body.Inventory = report.Labels{"client": x.Body.Inventory["client"], "hash_policy": "layer3+4", "kernel": "6.1.0-56-amd64",
+			"mtu": "9,000", "nic_speed": "2 x 25 Gbit/s"}
 		nodes = append(nodes, x)
 	}
 	b.ReportAllocs()

@@ -43,7 +43,8 @@ type Row struct {
 func Table(nodes []Node, listening, now time.Time) []Row {
 	rows := make([]Row, 0, len(nodes))
 	for _, n := range nodes {
-		r := Row{Key: n.Body.Node.ID, Site: n.Body.Node.Site, Version: n.Body.Agent.Version, Status: n.Body.Status, Findings: n.Body.Findings, Arrived: n.Arrived, Age: max(now.Sub(n.Arrived), 0), Labels: n.Body.Node.Labels, Made: made(n.Body)}
+		r := Row{Key: n.Body.Node.ID, Site: n.Body.Node.Site, Version: n.Body.Agent.Version, Status: n.Body.Status,
+			Findings: n.Body.Findings, Arrived: n.Arrived, Age: max(now.Sub(n.Arrived), 0), Labels: n.Body.Node.Labels, Made: made(n.Body)}
 		r.Presence = presence.Node{Arrived: n.Arrived, Interval: n.Interval, TTL: n.TTL, Stopped: n.Final != ""}.Phase(listening, now)
 		if r.Age > n.TTL {
 			r.Status = report.Unknown

@@ -15,7 +15,8 @@ var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 
 // node returns a node of site rl1 that has just reported.
 func node(n int, client string) fleet.Node {
-	b := native.Body{Node: native.Node{ID: fmt.Sprintf("rl1/node%d", n), Site: "rl1"}, Agent: native.Agent{Version: "1.2.3"}, Status: report.Operational}
+	b := native.Body{Node: native.Node{ID: fmt.Sprintf("rl1/node%d", n), Site: "rl1"}, Agent: native.Agent{Version: "1.2.3"},
+		Status: report.Operational}
 	if client != "" {
 		b.Inventory = report.Labels{"client": client}
 	}
@@ -25,8 +26,10 @@ func node(n int, client string) fleet.Node {
 // A value that differs from most of its site is odd; without a majority, none is.
 func TestOddOnesOut(t *testing.T) {
 	for _, c := range []struct{ clients, want string }{
-		{"krbd librbd librbd librbd librbd librbd librbd librbd librbd librbd librbd librbd", "rl1/node0: the only one of 12 with RBD client krbd (11 have librbd)"},
-		{"krbd krbd librbd librbd librbd", "rl1/node0: one of 2 of 5 with RBD client krbd (3 have librbd) rl1/node1: one of 2 of 5 with RBD client krbd (3 have librbd)"},
+		{"krbd librbd librbd librbd librbd librbd librbd librbd librbd librbd librbd librbd",
+			"rl1/node0: the only one of 12 with RBD client krbd (11 have librbd)"},
+		{"krbd krbd librbd librbd librbd",
+			"rl1/node0: one of 2 of 5 with RBD client krbd (3 have librbd) rl1/node1: one of 2 of 5 with RBD client krbd (3 have librbd)"},
 		{"krbd krbd librbd librbd", ""},
 		{"krbd librbd", ""},
 		{"krbd librbd librbd", "rl1/node0: the only one of 3 with RBD client krbd (2 have librbd)"},
@@ -93,8 +96,10 @@ func TestFilter(t *testing.T) {
 		f    fleet.Filter
 		want string
 	}{
-		{fleet.Filter{}, "0 1 2 3"}, {fleet.Filter{Site: "rl2"}, "3"}, {fleet.Filter{Status: "bad"}, "0 1"}, {fleet.Filter{Status: "silent"}, "1"}, {fleet.Filter{Status: "odd"}, "0"},
-		{fleet.Filter{Text: "crc STORM"}, "0"}, {fleet.Filter{Text: "rack=7"}, "0"}, {fleet.Filter{Text: "librbd", Site: "rl1"}, "1 2"}, {fleet.Filter{Text: "librbd", Status: "bad"}, "1"}, {fleet.Filter{Text: "nothing"}, ""},
+		{fleet.Filter{}, "0 1 2 3"}, {fleet.Filter{Site: "rl2"}, "3"}, {fleet.Filter{Status: "bad"}, "0 1"},
+		{fleet.Filter{Status: "silent"}, "1"}, {fleet.Filter{Status: "odd"}, "0"},
+		{fleet.Filter{Text: "crc STORM"}, "0"}, {fleet.Filter{Text: "rack=7"}, "0"}, {fleet.Filter{Text: "librbd", Site: "rl1"}, "1 2"},
+		{fleet.Filter{Text: "librbd", Status: "bad"}, "1"}, {fleet.Filter{Text: "nothing"}, ""},
 	} {
 		var got []string
 		for _, r := range c.f.Apply(rows) {
@@ -129,8 +134,10 @@ func TestCauses(t *testing.T) {
 		causes, explained string
 	}{
 		{"none", nil, "", ""},
-		{"one explains two", []report.Finding{finding("b", report.Critical, "a"), finding("a", report.Critical), finding("c", report.Info, "x", "a")}, "a", "b c"},
-		{"a chain", []report.Finding{finding("a", report.Critical), finding("b", report.Critical, "a"), finding("c", report.Critical, "b")}, "a", "b c"},
+		{"one explains two", []report.Finding{finding("b", report.Critical, "a"), finding("a", report.Critical),
+			finding("c", report.Info, "x", "a")}, "a", "b c"},
+		{"a chain", []report.Finding{finding("a", report.Critical), finding("b", report.Critical, "a"), finding("c", report.Critical, "b")},
+			"a", "b c"},
 		{"a milder one", []report.Finding{finding("b", report.Critical, "a"), finding("a", report.Warning)}, "b a", ""},
 		{"an acknowledged one", []report.Finding{acknowledged, finding("b", report.Critical, "a")}, "a b", ""},
 		{"one that was cut", []report.Finding{finding("b", report.Critical, "a")}, "b", ""},

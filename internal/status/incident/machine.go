@@ -12,7 +12,7 @@ import (
 
 // A Policy defines when incidents are opened and closed automatically.
 type Policy struct {
-	After        time.Duration // minimum duration of an impact below major outage before it opens an incident, and of a recovery before it is announced
+	After        time.Duration // how long an impact below major outage opens no incident yet, and a recovery is not announced yet
 	CloseAfter   time.Duration // minimum duration of recovery before an incident is resolved
 	ReopenWithin time.Duration // trouble within this time after the resolution reopens the incident
 	Zone         *time.Location

@@ -60,9 +60,11 @@ func (w *world) until(signals []Signal, from, to time.Duration) {
 // storage returns a component's record of storage: states, each from a second after
 // noon on.
 func storage(id string, at ...any) Signal {
-	s := Signal{Component: id, Name: strings.ToUpper(id), Group: "rl1", Place: "RL1", Kind: Storage, Line: uptime.Timeline{{At: noon.Add(-time.Hour), State: ok}}}
+	s := Signal{Component: id, Name: strings.ToUpper(id), Group: "rl1", Place: "RL1", Kind: Storage,
+		Line: uptime.Timeline{{At: noon.Add(-time.Hour), State: ok}}}
 	for n := 0; n < len(at); n += 2 {
-		s.Line = append(s.Line, uptime.Change{At: noon.Add(time.Duration(at[n].(int)) * time.Second), State: at[n+1].(report.Impact), Reason: "canary-rule"})
+		s.Line = append(s.Line, uptime.Change{At: noon.Add(time.Duration(at[n].(int)) * time.Second), State: at[n+1].(report.Impact),
+			Reason: "canary-rule"})
 	}
 	return s
 }
@@ -83,48 +85,59 @@ func TestTheStagesOfAnIncident(t *testing.T) {
 		titles  []string
 		want    []string // updates of the last incident
 	}{
-		{"degraded opens after a minute", []Signal{storage("n2", 0, degraded)}, 70 * time.Second, []string{"Storage problems: N2 (RL1)"}, []string{
-			"60 investigating: Storage on N2 (RL1) is slow. This began at 2026-11-30 12:00 UTC. We are investigating.",
-		}},
+		{"degraded opens after a minute", []Signal{storage("n2", 0, degraded)}, 70 * time.Second,
+			[]string{"Storage problems: N2 (RL1)"}, []string{
+				"60 investigating: Storage on N2 (RL1) is slow. This began at 2026-11-30 12:00 UTC. We are investigating.",
+			}},
 		{"less than a minute opens nothing", []Signal{storage("n2", 0, degraded, 55, ok)}, 5 * time.Minute, nil, nil},
-		{"major opens at once, recovery closes", []Signal{storage("n2", 0, major, 300, ok)}, 20 * time.Minute, []string{"Storage problems: N2 (RL1)"}, []string{
-			"0 investigating: Storage on N2 (RL1) does not respond. Servers there may hang. This began at 2026-11-30 12:00 UTC. We are investigating.",
-			"360 monitoring: Storage responds again since 2026-11-30 12:05 UTC. We keep watching for 10 min.",
-			"900 resolved: Resolved. It lasted 5 min, from 2026-11-30 12:00 UTC to 2026-11-30 12:05 UTC.",
-		}},
-		{"worse at once, better at most every five minutes", []Signal{storage("n2", 0, degraded, 100, major, 120, degraded)}, 8 * time.Minute, []string{"Storage problems: N2 (RL1)"}, []string{
-			"60 investigating: Storage on N2 (RL1) is slow. This began at 2026-11-30 12:00 UTC. We are investigating.",
-			"100 investigating: Storage on N2 (RL1) does not respond. Servers there may hang. We are still investigating.",
-			"400 investigating: Some of it has improved. Storage on N2 (RL1) is slow.",
-		}},
-		{"a second node joins, a third one's short trouble does not", []Signal{storage("n2", 0, major), storage("n3", 10, degraded), storage("n4", 20, degraded, 40, ok)}, 100 * time.Second, []string{"Storage problems: N2 and N3 (RL1)"}, []string{
-			"0 investigating: Storage on N2 (RL1) does not respond. Servers there may hang. This began at 2026-11-30 12:00 UTC. We are investigating.",
-			"70 investigating: Storage on N2 (RL1) does not respond. Servers there may hang. Storage on N3 (RL1) is slow. We are still investigating.",
-		}},
-		{"many are counted", []Signal{storage("n1", 0, major), storage("n2", 0, major), storage("n3", 0, major), storage("n4", 0, major)}, 0, []string{"Storage problems: 4 components of RL1"}, []string{
-			"0 investigating: Storage on 4 components of RL1 does not respond. Servers there may hang. This began at 2026-11-30 12:00 UTC. We are investigating.",
-		}},
-		{"silence is no recovery", []Signal{storage("n2", 0, major, 30, unknown, 3000, ok)}, 65 * time.Minute, []string{"Storage problems: N2 (RL1)"}, []string{
-			"0 investigating: Storage on N2 (RL1) does not respond. Servers there may hang. This began at 2026-11-30 12:00 UTC. We are investigating.",
-			"3060 monitoring: Storage responds again since 2026-11-30 12:50 UTC. We keep watching for 10 min.",
-			"3600 resolved: Resolved. It lasted 50 min, from 2026-11-30 12:00 UTC to 2026-11-30 12:50 UTC.",
-		}},
-		{"silence between troubles does not begin them again", []Signal{storage("n2", 0, degraded, 30, unknown, 40, degraded)}, 60 * time.Second, []string{"Storage problems: N2 (RL1)"}, []string{
-			"60 investigating: Storage on N2 (RL1) is slow. This began at 2026-11-30 12:00 UTC. We are investigating.",
-		}},
-		{"reopened within 15 minutes", []Signal{storage("n2", 0, major, 10, ok, 1500, major)}, 1505 * time.Second, []string{"Storage problems: N2 (RL1)"}, []string{
-			"0 investigating: Storage on N2 (RL1) does not respond. Servers there may hang. This began at 2026-11-30 12:00 UTC. We are investigating.",
-			"70 monitoring: Storage responds again since 2026-11-30 12:00 UTC. We keep watching for 10 min.",
-			"610 resolved: Resolved. It lasted 10 s, from 2026-11-30 12:00 UTC to 2026-11-30 12:00 UTC.",
-			"1500 investigating: The problem has returned. Storage on N2 (RL1) does not respond. Servers there may hang. We are investigating.",
-		}},
-		{"a new one after 15 minutes", []Signal{storage("n2", 0, major, 10, ok, 1515, major)}, 1520 * time.Second, []string{"Storage problems: N2 (RL1)", "Storage problems: N2 (RL1)"}, []string{
-			"1515 investigating: Storage on N2 (RL1) does not respond. Servers there may hang. This began at 2026-11-30 12:25 UTC. We are investigating.",
-		}},
+		{"major opens at once, recovery closes", []Signal{storage("n2", 0, major, 300, ok)}, 20 * time.Minute,
+			[]string{"Storage problems: N2 (RL1)"}, []string{
+				"0 investigating: Storage on N2 (RL1) does not respond. Servers there may hang. This began at 2026-11-30 12:00 UTC. We are investigating.",
+				"360 monitoring: Storage responds again since 2026-11-30 12:05 UTC. We keep watching for 10 min.",
+				"900 resolved: Resolved. It lasted 5 min, from 2026-11-30 12:00 UTC to 2026-11-30 12:05 UTC.",
+			}},
+		{"worse at once, better at most every five minutes", []Signal{storage("n2", 0, degraded, 100, major, 120, degraded)},
+			8 * time.Minute, []string{"Storage problems: N2 (RL1)"}, []string{
+				"60 investigating: Storage on N2 (RL1) is slow. This began at 2026-11-30 12:00 UTC. We are investigating.",
+				"100 investigating: Storage on N2 (RL1) does not respond. Servers there may hang. We are still investigating.",
+				"400 investigating: Some of it has improved. Storage on N2 (RL1) is slow.",
+			}},
+		{"a second node joins, a third one's short trouble does not",
+			[]Signal{storage("n2", 0, major), storage("n3", 10, degraded), storage("n4", 20, degraded, 40, ok)}, 100 * time.Second,
+			[]string{"Storage problems: N2 and N3 (RL1)"}, []string{
+				"0 investigating: Storage on N2 (RL1) does not respond. Servers there may hang. This began at 2026-11-30 12:00 UTC. We are investigating.",
+				"70 investigating: Storage on N2 (RL1) does not respond. Servers there may hang. Storage on N3 (RL1) is slow. We are still investigating.",
+			}},
+		{"many are counted", []Signal{storage("n1", 0, major), storage("n2", 0, major), storage("n3", 0, major), storage("n4", 0, major)},
+			0, []string{"Storage problems: 4 components of RL1"}, []string{
+				"0 investigating: Storage on 4 components of RL1 does not respond. Servers there may hang. This began at 2026-11-30 12:00 UTC. We are investigating.",
+			}},
+		{"silence is no recovery", []Signal{storage("n2", 0, major, 30, unknown, 3000, ok)}, 65 * time.Minute,
+			[]string{"Storage problems: N2 (RL1)"}, []string{
+				"0 investigating: Storage on N2 (RL1) does not respond. Servers there may hang. This began at 2026-11-30 12:00 UTC. We are investigating.",
+				"3060 monitoring: Storage responds again since 2026-11-30 12:50 UTC. We keep watching for 10 min.",
+				"3600 resolved: Resolved. It lasted 50 min, from 2026-11-30 12:00 UTC to 2026-11-30 12:50 UTC.",
+			}},
+		{"silence between troubles does not begin them again", []Signal{storage("n2", 0, degraded, 30, unknown, 40, degraded)},
+			60 * time.Second, []string{"Storage problems: N2 (RL1)"}, []string{
+				"60 investigating: Storage on N2 (RL1) is slow. This began at 2026-11-30 12:00 UTC. We are investigating.",
+			}},
+		{"reopened within 15 minutes", []Signal{storage("n2", 0, major, 10, ok, 1500, major)}, 1505 * time.Second,
+			[]string{"Storage problems: N2 (RL1)"}, []string{
+				"0 investigating: Storage on N2 (RL1) does not respond. Servers there may hang. This began at 2026-11-30 12:00 UTC. We are investigating.",
+				"70 monitoring: Storage responds again since 2026-11-30 12:00 UTC. We keep watching for 10 min.",
+				"610 resolved: Resolved. It lasted 10 s, from 2026-11-30 12:00 UTC to 2026-11-30 12:00 UTC.",
+				"1500 investigating: The problem has returned. Storage on N2 (RL1) does not respond. Servers there may hang. We are investigating.",
+			}},
+		{"a new one after 15 minutes", []Signal{storage("n2", 0, major, 10, ok, 1515, major)}, 1520 * time.Second,
+			[]string{"Storage problems: N2 (RL1)", "Storage problems: N2 (RL1)"}, []string{
+				"1515 investigating: Storage on N2 (RL1) does not respond. Servers there may hang. This began at 2026-11-30 12:25 UTC. We are investigating.",
+			}},
 		{"silence alone opens nothing", []Signal{storage("n2", 0, unknown)}, time.Hour, nil, nil},
-		{"nor does maintenance, which does not close either", []Signal{storage("n2", 0, major, 10, report.UnderMaintenance)}, time.Hour, []string{"Storage problems: N2 (RL1)"}, []string{
-			"0 investigating: Storage on N2 (RL1) does not respond. Servers there may hang. This began at 2026-11-30 12:00 UTC. We are investigating.",
-		}},
+		{"nor does maintenance, which does not close either", []Signal{storage("n2", 0, major, 10, report.UnderMaintenance)}, time.Hour,
+			[]string{"Storage problems: N2 (RL1)"}, []string{
+				"0 investigating: Storage on N2 (RL1) does not respond. Servers there may hang. This began at 2026-11-30 12:00 UTC. We are investigating.",
+			}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := world{policy: usualPolicy()}
@@ -176,27 +189,31 @@ func TestAllTroubleOfAComponentIsOneIncident(t *testing.T) {
 		return s
 	}
 	w := world{policy: usualPolicy()}
-	signals := []Signal{of(Network, 0, degraded, 500, ok), of(Guests, 100, major, 400, ok), of(Storage, 90, major, 300, ok), of(Host, 95, degraded, 600, ok)}
+	signals := []Signal{of(Network, 0, degraded, 500, ok), of(Guests, 100, major, 400, ok), of(Storage, 90, major, 300, ok),
+		of(Host, 95, degraded, 600, ok)}
 	w.until(signals, 0, 80*time.Second)
 	if len(w.list) != 1 || w.list[0].Title != "Network problems: N2 (RL1)" || w.list[0].AfterCare != Network.afterCare() {
 		t.Fatalf("%+v", w.list)
 	}
 	w.until(signals, 80*time.Second, time.Hour)
-	if len(w.list) != 1 || w.list[0].Title != "Storage problems: N2 (RL1)" || w.list[0].AfterCare != Storage.afterCare() || w.list[0].Open() {
+	if len(w.list) != 1 || w.list[0].Title != "Storage problems: N2 (RL1)" || w.list[0].AfterCare != Storage.afterCare() ||
+		w.list[0].Open() {
 		t.Fatalf("%d incidents: %+v", len(w.list), w.list)
 	}
 	want := []string{
 		"60 investigating: The network of N2 (RL1) is slow or loses packets. This began at 2026-11-30 12:00 UTC. We are investigating.",
 		"90 investigating: Storage on N2 (RL1) does not respond. Servers there may hang. We are still investigating.",
 	}
-	if got := said(w.list[0]); !slices.Equal(got[:2], want) || !strings.HasPrefix(got[len(got)-1], "1200 resolved: Resolved. It lasted 10 min,") {
+	if got := said(w.list[0]); !slices.Equal(got[:2], want) || !strings.HasPrefix(got[len(got)-1],
+		"1200 resolved: Resolved. It lasted 10 min,") {
 		t.Errorf("%q", got)
 	}
 }
 
 // A person's own incident covers the components that it names, and no others.
 func TestAPersonsIncidentComesFirst(t *testing.T) {
-	w := world{policy: usualPolicy(), list: []Incident{{ID: 1, Status: Identified, Published: noon, Components: []Affected{{Component: "n2", Impact: major}}}}}
+	w := world{policy: usualPolicy(), list: []Incident{{ID: 1, Status: Identified, Published: noon,
+		Components: []Affected{{Component: "n2", Impact: major}}}}}
 	w.until([]Signal{storage("n2", 0, major), storage("n3", 0, major)}, 0, time.Minute)
 	if len(w.list) != 2 || w.list[1].Names("n2") || !w.list[1].Names("n3") {
 		t.Errorf("%+v", w.list)
@@ -251,7 +268,8 @@ func TestPropertiesOfTheMachine(t *testing.T) {
 			s := storage(fmt.Sprintf("n%d", n/2))
 			s.Kind = []Kind{Storage, Network}[n%2]
 			for at := 0; at < 7200; at += 1 + random.IntN(900) {
-				s.Line = append(s.Line, uptime.Change{At: noon.Add(time.Duration(at) * time.Second), State: states[random.IntN(len(states))], Reason: "canary-rule"})
+				s.Line = append(s.Line, uptime.Change{At: noon.Add(time.Duration(at) * time.Second),
+					State: states[random.IntN(len(states))], Reason: "canary-rule"})
 			}
 			signals = append(signals, s)
 		}
@@ -298,7 +316,8 @@ func TestPropertiesOfTheMachine(t *testing.T) {
 			}
 			for _, s := range signals { // trouble that lasts long is announced
 				x := signalState(s, now)
-				if x.bad() && (x.now == major || now.Sub(x.since) >= w.policy.After) && !slices.ContainsFunc(w.list, func(i Incident) bool { return i.Open() && i.Names(s.Component) }) {
+				if x.bad() && (x.now == major || now.Sub(x.since) >= w.policy.After) &&
+					!slices.ContainsFunc(w.list, func(i Incident) bool { return i.Open() && i.Names(s.Component) }) {
 					t.Fatalf("seed %d, %s: %s has no incident", seed, d, s.Component)
 				}
 			}

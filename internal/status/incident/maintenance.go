@@ -92,7 +92,8 @@ func Advance(known []Maintenance, announced []Announced, reporting func(node str
 				m.Ends, m.Updated = a.Until, now
 				changed = append(changed, m)
 			}
-		case m.Node != "" && (reporting(m.Node) || !now.Before(m.Ends)), m.Node == "" && m.Public() && m.Status != Scheduled && !now.Before(m.Ends):
+		case m.Node != "" && (reporting(m.Node) || !now.Before(m.Ends)), m.Node == "" && m.Public() && m.Status != Scheduled &&
+			!now.Before(m.Ends):
 			m.Post(Update{Status: Completed, Body: "The maintenance is completed.", At: now, Created: now})
 			changed = append(changed, m)
 		case m.Node == "" && m.Public() && m.Status == Scheduled && !now.Before(m.Starts):
@@ -111,7 +112,8 @@ func Advance(known []Maintenance, announced []Announced, reporting func(node str
 			Ref: Ref(now, a.Node), Title: "Maintenance: " + a.Name, Impacting: true, Starts: a.Since, Ends: a.Until, Node: a.Node,
 			Created: now, Published: now, Components: slices.Sorted(slices.Values(a.Components)),
 		}
-		m.Post(Update{Status: InProgress, Body: "Work on " + plain(a.Name) + " is in progress. Servers there may be restarted or moved.", At: a.Since, Created: now})
+		m.Post(Update{Status: InProgress, Body: "Work on " + plain(a.Name) + " is in progress. Servers there may be restarted or moved.",
+			At: a.Since, Created: now})
 		changed = append(changed, m)
 	}
 	slices.SortStableFunc(changed, func(a, b Maintenance) int { return strings.Compare(a.Ref, b.Ref) })

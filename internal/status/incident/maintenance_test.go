@@ -11,7 +11,8 @@ import (
 )
 
 func planned() Maintenance {
-	m := Maintenance{ID: 1, Ref: "a", Title: "Migration", Impacting: true, Starts: noon, Ends: noon.Add(time.Hour), Published: noon.Add(-time.Hour)}
+	m := Maintenance{ID: 1, Ref: "a", Title: "Migration", Impacting: true, Starts: noon, Ends: noon.Add(time.Hour),
+		Published: noon.Add(-time.Hour)}
 	m.Post(Update{Status: Scheduled, At: noon.Add(-time.Hour), Created: noon.Add(-time.Hour)})
 	return m
 }
@@ -35,7 +36,8 @@ func TestAMaintenanceBeginsAndEnds(t *testing.T) {
 	if w, is := m.Window(); !is || w != want {
 		t.Errorf("%v %v", w, is)
 	}
-	if list := Advance([]Maintenance{planned()}, nil, nobody, noon.Add(3*time.Hour)); len(list) != 1 || list[0].Status != Completed || !list[0].Began.Equal(noon) || !list[0].Finished.Equal(noon.Add(time.Hour)) {
+	if list := Advance([]Maintenance{planned()}, nil, nobody, noon.Add(3*time.Hour)); len(list) != 1 || list[0].Status != Completed ||
+		!list[0].Began.Equal(noon) || !list[0].Finished.Equal(noon.Add(time.Hour)) {
 		t.Errorf("no hub was running: %+v", list)
 	}
 	draft := planned()

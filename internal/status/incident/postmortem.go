@@ -72,13 +72,15 @@ func Draft(i Incident, records []Record, zone *time.Location, now time.Time) str
 		}
 		fmt.Fprintf(&b, "- **%s** %s\n", e.at.In(zone).Format("2006-01-02 15:04:05 MST"), e.text)
 	}
-	fmt.Fprintf(&b, "\n## Impact\n\nFrom %s to %s (%s).\n\n", clock(i.Started, zone), clock(end, zone), human.Span(end.Sub(i.Started).Round(time.Second)))
+	fmt.Fprintf(&b, "\n## Impact\n\nFrom %s to %s (%s).\n\n", clock(i.Started, zone), clock(end, zone),
+		human.Span(end.Sub(i.Started).Round(time.Second)))
 	if len(impact) > 0 {
 		b.WriteString(strings.Join(impact, "\n") + "\n\n")
 	}
 	fmt.Fprintf(&b, "%s: what customers felt, and whether data was lost.\n", ToWrite)
 	for _, s := range []struct{ title, what string }{
-		{"Root cause", "why it happened, and why nothing prevented it."}, {"Resolution", "what ended it."}, {"Preventive measures", "what changes, and by when."},
+		{"Root cause", "why it happened, and why nothing prevented it."}, {"Resolution", "what ended it."},
+		{"Preventive measures", "what changes, and by when."},
 	} {
 		fmt.Fprintf(&b, "\n## %s\n\n%s: %s\n", s.title, ToWrite, s.what)
 	}

@@ -51,7 +51,8 @@ func (k Kind) sentences() sentences {
 	case Storage:
 		return sentences{
 			"Storage problems: %s",
-			"Storage on %s is slow.", "Storage does not respond for some servers on %s.", "Storage on %s does not respond. Servers there may hang.",
+			"Storage on %s is slow.", "Storage does not respond for some servers on %s.",
+			"Storage on %s does not respond. Servers there may hang.",
 			"Storage responds again",
 			"If your server does not respond, or its file systems are read-only, restart it from the control panel. A restart checks its file systems.",
 		}
@@ -65,7 +66,8 @@ func (k Kind) sentences() sentences {
 	case Guests:
 		return sentences{
 			"Servers affected: %s",
-			"Some servers on %s do not run as they should.", "Some servers on %s are paused or have stopped.", "Many servers on %s are paused or have stopped.",
+			"Some servers on %s do not run as they should.", "Some servers on %s are paused or have stopped.",
+			"Many servers on %s are paused or have stopped.",
 			"Servers run again",
 			"Check that your server is running, and start it from the control panel if it is not.",
 		}
@@ -86,7 +88,8 @@ func (k Kind) sentences() sentences {
 	}
 	return sentences{
 		"Host problems: %s",
-		"Servers on %s may run slower than usual.", "A fault of the host affects some servers on %s.", "A fault of the host affects all servers on %s.",
+		"Servers on %s may run slower than usual.", "A fault of the host affects some servers on %s.",
+		"A fault of the host affects all servers on %s.",
 		"The host works again",
 		"If your server does not respond, restart it from the control panel.",
 	}
@@ -152,7 +155,8 @@ func (x text) happening() string {
 			}
 		}
 		s := first.Kind.sentences()
-		form := map[report.Impact]string{report.MajorOutage: s.major, report.PartialOutage: s.partial, report.DegradedPerformance: s.degraded}[first.now]
+		form := map[report.Impact]string{report.MajorOutage: s.major, report.PartialOutage: s.partial,
+			report.DegradedPerformance: s.degraded}[first.now]
 		said = append(said, fmt.Sprintf(form, plain(who(of))))
 		rest = others
 	}

@@ -98,7 +98,8 @@ func keepAlerts(ctx context.Context, tx *store.Tx, hook webhook, now time.Time) 
 		components[component] = true
 		if a.Status == "firing" {
 			starts := clamp(a.Starts, now.Add(-oldest), now)
-			err = tx.Fire(ctx, store.Alert{Fingerprint: a.Fingerprint, Component: component, Impact: impactOf(a.Labels), Name: a.Labels["alertname"], Starts: starts})
+			err = tx.Fire(ctx, store.Alert{Fingerprint: a.Fingerprint, Component: component, Impact: impactOf(a.Labels),
+				Name: a.Labels["alertname"], Starts: starts})
 		} else {
 			err = tx.Resolve(ctx, a.Fingerprint)
 		}
@@ -129,7 +130,8 @@ func alerted(ctx context.Context, tx *store.Tx, component string, now time.Time)
 		return err
 	}
 	c := uptime.Change{At: now, State: worst.Impact}
-	if was, known := states[component]; worst.Impact.Rank() > report.Operational.Rank() && (!known || worst.Impact.Rank() > was.State.Rank()) {
+	if was, known := states[component]; worst.Impact.Rank() > report.Operational.Rank() &&
+		(!known || worst.Impact.Rank() > was.State.Rank()) {
 		c.At = worst.Starts
 		if known && c.At.Before(was.At) {
 			c.At = was.At

@@ -44,7 +44,9 @@ type Count struct {
 func (i *Intake) Count() Count {
 	i.counts.mu.Lock()
 	defer i.counts.mu.Unlock()
-	return Count{Taken: i.counts.taken.Load(), Refused: maps.Clone(i.counts.codes), Unknown: i.counts.unknown.Load(), Pushed: i.counts.pushed.Load(), Alerts: i.counts.alerts.Load(), Ignored: i.counts.ignored.Load(), Failures: i.counts.failures.Load(), Waiting: len(i.queue)}
+	return Count{Taken: i.counts.taken.Load(), Refused: maps.Clone(i.counts.codes), Unknown: i.counts.unknown.Load(),
+		Pushed: i.counts.pushed.Load(), Alerts: i.counts.alerts.Load(), Ignored: i.counts.ignored.Load(),
+		Failures: i.counts.failures.Load(), Waiting: len(i.queue)}
 }
 
 // failed counts and reports a failure of the store.

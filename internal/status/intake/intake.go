@@ -53,7 +53,8 @@ func New(c Config, s *store.Store) (*Intake, error) {
 	if c.Rate == 0 {
 		c.Rate = DefaultRate
 	}
-	i := &Intake{config: c, schema: schema, store: s, mux: http.NewServeMux(), limits: ratelimit.New(c.Rate, burst, maxSenders), queue: make(chan pending, maxQueue)}
+	i := &Intake{config: c, schema: schema, store: s, mux: http.NewServeMux(), limits: ratelimit.New(c.Rate, burst, maxSenders),
+		queue: make(chan pending, maxQueue)}
 	i.mux.HandleFunc("POST /v1/report", i.report)
 	i.mux.HandleFunc("POST /v1/components/{component}", i.push)
 	i.mux.HandleFunc("POST /v1/alertmanager", i.alertmanager)
@@ -109,7 +110,8 @@ func (i *Intake) authenticate(q *http.Request, now time.Time) (k store.Token, no
 		}
 		node, who = k.Subject, "token"
 	} else if node, is = receiver.Certified(q); !is {
-		return k, "", &receiver.Refused{Code: http.StatusUnauthorized, Refusal: native.Refusal{Error: "no token and no client certificate of a node"}}
+		return k, "", &receiver.Refused{Code: http.StatusUnauthorized,
+			Refusal: native.Refusal{Error: "no token and no client certificate of a node"}}
 	}
 	if !i.limits.Allow(who+" "+node, now) {
 		return k, "", &receiver.Refused{Code: http.StatusTooManyRequests, Refusal: native.Refusal{Error: "too many requests of this node"}}
@@ -129,9 +131,11 @@ func (i *Intake) token(ctx context.Context, secret, kind string, now time.Time) 
 		i.failed(err)
 		return k, &receiver.Refused{Code: http.StatusServiceUnavailable, Refusal: native.Refusal{Error: "the database is not available"}}
 	case !known || !k.Valid(now):
-		return k, &receiver.Refused{Code: http.StatusUnauthorized, Refusal: native.Refusal{Error: "the token is unknown, expired or revoked"}}
+		return k, &receiver.Refused{Code: http.StatusUnauthorized,
+			Refusal: native.Refusal{Error: "the token is unknown, expired or revoked"}}
 	case k.Kind != kind:
-		return k, &receiver.Refused{Code: http.StatusForbidden, Refusal: native.Refusal{Error: "the token is of kind " + k.Kind + ", not " + kind}}
+		return k, &receiver.Refused{Code: http.StatusForbidden, Refusal: native.Refusal{Error: "the token is of kind " + k.Kind +
+			", not " + kind}}
 	}
 	return k, nil
 }
@@ -148,7 +152,8 @@ func (i *Intake) noteUse(ctx context.Context, k store.Token, now time.Time) erro
 const retryAfter = 5 * time.Second
 
 func (i *Intake) unavailable(w http.ResponseWriter) {
-	i.refuse(w, receiver.Refused{Code: http.StatusServiceUnavailable, Refusal: native.Refusal{Error: "the report could not be stored; send it again"}})
+	i.refuse(w, receiver.Refused{Code: http.StatusServiceUnavailable,
+		Refusal: native.Refusal{Error: "the report could not be stored; send it again"}})
 }
 
 // refuse responds with a refusal.

@@ -33,10 +33,12 @@ var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 // good returns a body that is accepted.
 func good() native.Body {
 	return native.Body{
-		Schema: native.Schema, Node: native.Node{ID: "rl1/node2", Name: "node2"}, Seq: 7, SentAt: noon, Interval: 30, TTL: 100, Status: report.Operational,
-		Agent:      native.Agent{Version: "1.2.3", Boot: "b1", Started: noon.Add(-time.Hour)},
-		Components: []native.Component{{ID: "storage", Status: report.Operational, State: report.Seen, Since: noon, Summary: "storage: operational"}},
-		Findings:   []report.Finding{}, Transitions: []native.Transition{},
+		Schema: native.Schema, Node: native.Node{ID: "rl1/node2", Name: "node2"}, Seq: 7, SentAt: noon, Interval: 30, TTL: 100,
+		Status: report.Operational,
+		Agent:  native.Agent{Version: "1.2.3", Boot: "b1", Started: noon.Add(-time.Hour)},
+		Components: []native.Component{{ID: "storage", Status: report.Operational, State: report.Seen, Since: noon,
+			Summary: "storage: operational"}},
+		Findings: []report.Finding{}, Transitions: []native.Transition{},
 	}
 }
 
@@ -82,7 +84,8 @@ func newBench(t *testing.T, database postgres.Database) *bench {
 	b := &bench{t: t, address: address, now: noon, tokens: map[string]string{}}
 	b.open()
 	list := []store.Token{
-		{Kind: store.NodeToken, Subject: "rl1/node2"}, {Kind: store.NodeToken, Subject: "rl1/node3"}, {Kind: store.JoinToken, Subject: "rl1/*", Label: "l"},
+		{Kind: store.NodeToken, Subject: "rl1/node2"}, {Kind: store.NodeToken, Subject: "rl1/node3"},
+		{Kind: store.JoinToken, Subject: "rl1/*", Label: "l"},
 		{Kind: store.PushToken, Subject: "webmail"}, {Kind: store.AlertmanagerToken},
 		{Kind: store.NodeToken, Subject: "expired", Expires: noon},
 	}
@@ -116,7 +119,8 @@ func (b *bench) open() {
 func (b *bench) restart() {
 	b.t.Helper()
 	var err error
-	b.Intake, err = intake.New(intake.Config{Now: func() time.Time { return b.now }, Next: 45 * time.Second, Rate: 1000, Failed: func(err error) { b.t.Log(err) }}, b.store)
+	b.Intake, err = intake.New(intake.Config{Now: func() time.Time { return b.now }, Next: 45 * time.Second, Rate: 1000,
+		Failed: func(err error) { b.t.Log(err) }}, b.store)
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -249,7 +253,8 @@ func TestWhatIsRefused(t *testing.T) {
 	components := func(n int) native.Body {
 		return with(func(b *native.Body) {
 			for n := range n {
-				b.Components = append(b.Components, native.Component{ID: fmt.Sprint(n), Status: report.Operational, State: report.Seen, Since: noon})
+				b.Components = append(b.Components, native.Component{ID: fmt.Sprint(n), Status: report.Operational, State: report.Seen,
+					Since: noon})
 			}
 		})
 	}
@@ -261,23 +266,24 @@ func TestWhatIsRefused(t *testing.T) {
 		code   int
 		says   string
 	}{
-		"good":                          {good(), nil, 200, `{"accepted_seq":7,"server_time":"2026-11-22T12:00:00Z","next_interval_s":45}`},
-		"unknown fields":                {edited(`"seq":7`, `"seq":7,"later":{"x":1}`), nil, 200, "accepted_seq"},
-		"no token":                      {good(), func(_ *bench, q *http.Request) { q.Header.Del("Authorization") }, 401, "no token"},
-		"an unknown token":              {good(), header("Authorization", "Bearer nws_x"), 401, "unknown, expired or revoked"},
-		"an expired token":              {good(), bearer("node expired"), 401, "expired"},
-		"not a bearer":                  {good(), header("Authorization", "Basic x"), 401, "no token"},
-		"another node's token":          {good(), bearer("node rl1/node3"), 403, "does not belong to rl1/node2"},
-		"a push token":                  {good(), bearer("push webmail"), 403, "of kind push, not node"},
-		"no JSON type":                  {good(), header("Content-Type", "text/plain"), 415, ""},
-		"an unknown encoding":           {good(), header("Content-Encoding", "br"), 400, "br"},
-		"not compressed":                {good(), header("Content-Encoding", "gzip"), 400, "gzip"},
-		"too large":                     {bytes.Repeat([]byte(" "), native.MaxBody+1), nil, 413, `"max_bytes":65536`},
-		"another key":                   {good(), header("Idempotency-Key", "rl1/node2/b1/8"), 422, "rl1/node2/b1/7"},
-		"no JSON":                       {[]byte("{"), nil, 422, "not a single JSON document"},
-		"deep JSON":                     {[]byte(strings.Repeat("[", 60000)), nil, 422, "not a single JSON document"},
-		"another schema":                {edited("report/1", "report/2"), nil, 422, `"field":"schema"`},
-		"another state":                 {edited(`"status":"operational","since"`, `"status":"fine","since"`), nil, 422, `"field":"components[0].status"`},
+		"good":                 {good(), nil, 200, `{"accepted_seq":7,"server_time":"2026-11-22T12:00:00Z","next_interval_s":45}`},
+		"unknown fields":       {edited(`"seq":7`, `"seq":7,"later":{"x":1}`), nil, 200, "accepted_seq"},
+		"no token":             {good(), func(_ *bench, q *http.Request) { q.Header.Del("Authorization") }, 401, "no token"},
+		"an unknown token":     {good(), header("Authorization", "Bearer nws_x"), 401, "unknown, expired or revoked"},
+		"an expired token":     {good(), bearer("node expired"), 401, "expired"},
+		"not a bearer":         {good(), header("Authorization", "Basic x"), 401, "no token"},
+		"another node's token": {good(), bearer("node rl1/node3"), 403, "does not belong to rl1/node2"},
+		"a push token":         {good(), bearer("push webmail"), 403, "of kind push, not node"},
+		"no JSON type":         {good(), header("Content-Type", "text/plain"), 415, ""},
+		"an unknown encoding":  {good(), header("Content-Encoding", "br"), 400, "br"},
+		"not compressed":       {good(), header("Content-Encoding", "gzip"), 400, "gzip"},
+		"too large":            {bytes.Repeat([]byte(" "), native.MaxBody+1), nil, 413, `"max_bytes":65536`},
+		"another key":          {good(), header("Idempotency-Key", "rl1/node2/b1/8"), 422, "rl1/node2/b1/7"},
+		"no JSON":              {[]byte("{"), nil, 422, "not a single JSON document"},
+		"deep JSON":            {[]byte(strings.Repeat("[", 60000)), nil, 422, "not a single JSON document"},
+		"another schema":       {edited("report/1", "report/2"), nil, 422, `"field":"schema"`},
+		"another state": {edited(`"status":"operational","since"`, `"status":"fine","since"`), nil, 422,
+			`"field":"components[0].status"`},
 		"500 components":                {components(500), nil, 422, "maxItems: got 501, want 64"},
 		"10,000 components":             {components(10_000), nil, 413, `"max_bytes":65536`},
 		"10,000, compressed":            {components(10_000), compressed, 413, `"max_bytes":65536`},
@@ -349,15 +355,17 @@ func order(t *testing.T, database postgres.Database) {
 	b := newBench(t, database)
 	const again = `{"accepted_seq":7,"server_time":"2026-11-22T12:00:00Z","next_interval_s":45}`
 	for name, steps := range map[string][]step{
-		"a newer one":             {{0, seq(7), 200, ""}, {0, seq(8), 200, ""}, {0, seq(100), 200, ""}},
-		"an older one":            {{0, seq(7), 200, ""}, {0, seq(6), 409, `"reason":"old_seq","accepted_seq":7`}},
-		"the same one":            {{0, seq(7), 200, again}, {time.Second, seq(7), 200, again}},
-		"the same one, later":     {{0, seq(7), 200, again}, {time.Second, seq(8), 200, ""}, {2 * time.Second, seq(7), 200, again}},
-		"a restart in one boot":   {{0, seq(7), 200, ""}, {0, boot("b1", time.Hour, false), 409, "old_seq"}},
-		"a reboot":                {{0, seq(7), 200, ""}, {0, boot("b2", 0, false), 200, ""}, {0, seq(8), 409, "other_instance"}},
-		"a reboot, no clock":      {{0, seq(7), 200, ""}, {100 * time.Second, boot("b2", -2*time.Hour, false), 409, "other_instance"}, {101 * time.Second, boot("b2", -2*time.Hour, false), 200, ""}},
-		"after a shutdown":        {{0, boot("b2", 0, true), 200, ""}, {0, boot("b3", -time.Hour, false), 200, ""}},
-		"the boot id comes later": {{0, boot("", 0, false), 200, ""}, {0, func(b *native.Body) { boot("b2", 0, false)(b); b.Seq = 4 }, 200, ""}},
+		"a newer one":           {{0, seq(7), 200, ""}, {0, seq(8), 200, ""}, {0, seq(100), 200, ""}},
+		"an older one":          {{0, seq(7), 200, ""}, {0, seq(6), 409, `"reason":"old_seq","accepted_seq":7`}},
+		"the same one":          {{0, seq(7), 200, again}, {time.Second, seq(7), 200, again}},
+		"the same one, later":   {{0, seq(7), 200, again}, {time.Second, seq(8), 200, ""}, {2 * time.Second, seq(7), 200, again}},
+		"a restart in one boot": {{0, seq(7), 200, ""}, {0, boot("b1", time.Hour, false), 409, "old_seq"}},
+		"a reboot":              {{0, seq(7), 200, ""}, {0, boot("b2", 0, false), 200, ""}, {0, seq(8), 409, "other_instance"}},
+		"a reboot, no clock": {{0, seq(7), 200, ""}, {100 * time.Second, boot("b2", -2*time.Hour, false), 409, "other_instance"},
+			{101 * time.Second, boot("b2", -2*time.Hour, false), 200, ""}},
+		"after a shutdown": {{0, boot("b2", 0, true), 200, ""}, {0, boot("b3", -time.Hour, false), 200, ""}},
+		"the boot id comes later": {{0, boot("", 0, false), 200, ""},
+			{0, func(b *native.Body) { boot("b2", 0, false)(b); b.Seq = 4 }, 200, ""}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for i, s := range steps {
@@ -395,13 +403,18 @@ func statesBeginWhenTheyDid(t *testing.T, database postgres.Database) {
 		steps []func(string)
 		want  []string
 	}{
-		"the first":           {[]func(string){first}, []string{"12:00:00 operational"}},
-		"the same again":      {[]func(string){first, at(2, 30*s, 0, -time.Hour, report.Operational)}, []string{"12:00:00 operational"}},
-		"as the node says":    {[]func(string){first, at(2, 30*s, 0, 12*s, report.MajorOutage)}, []string{"12:00:00 operational", "12:00:12 major_outage r"}},
-		"held back":           {[]func(string){first, at(2, m, 0, 20*m, report.Operational), at(3, 90*s, 0, 50*s, report.MajorOutage)}, []string{"12:00:00 operational", "12:00:50 major_outage r"}},
-		"in the future":       {[]func(string){first, at(2, 30*s, 0, time.Hour, report.MajorOutage)}, []string{"12:00:00 operational", "12:00:30 major_outage r"}},
-		"a clock that is off": {[]func(string){first, at(2, 30*s, time.Hour, time.Hour+20*s, report.MajorOutage)}, []string{"12:00:00 operational", "12:00:20 major_outage r"}},
-		"off and long ago":    {[]func(string){first, at(2, 30*s, -time.Hour, -24*time.Hour, report.MajorOutage)}, []string{"12:00:00 major_outage r"}},
+		"the first":      {[]func(string){first}, []string{"12:00:00 operational"}},
+		"the same again": {[]func(string){first, at(2, 30*s, 0, -time.Hour, report.Operational)}, []string{"12:00:00 operational"}},
+		"as the node says": {[]func(string){first, at(2, 30*s, 0, 12*s, report.MajorOutage)},
+			[]string{"12:00:00 operational", "12:00:12 major_outage r"}},
+		"held back": {[]func(string){first, at(2, m, 0, 20*m, report.Operational), at(3, 90*s, 0, 50*s, report.MajorOutage)},
+			[]string{"12:00:00 operational", "12:00:50 major_outage r"}},
+		"in the future": {[]func(string){first, at(2, 30*s, 0, time.Hour, report.MajorOutage)},
+			[]string{"12:00:00 operational", "12:00:30 major_outage r"}},
+		"a clock that is off": {[]func(string){first, at(2, 30*s, time.Hour, time.Hour+20*s, report.MajorOutage)},
+			[]string{"12:00:00 operational", "12:00:20 major_outage r"}},
+		"off and long ago": {[]func(string){first, at(2, 30*s, -time.Hour, -24*time.Hour, report.MajorOutage)},
+			[]string{"12:00:00 major_outage r"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, step := range c.steps {
@@ -435,7 +448,8 @@ func componentsThatAreNotListed(t *testing.T, database postgres.Database) {
 func transitionsAreKeptOnce(t *testing.T, database postgres.Database) {
 	b := newBench(t, database)
 	one := func(n uint64) native.Transition {
-		return native.Transition{ID: fmt.Sprint(n), Run: noon, Transition: report.Transition{N: n, At: noon, Rule: "r", Component: "storage", From: "clear", To: "info", Impact: report.Operational}}
+		return native.Transition{ID: fmt.Sprint(n), Run: noon, Transition: report.Transition{N: n, At: noon, Rule: "r",
+			Component: "storage", From: "clear", To: "info", Impact: report.Operational}}
 	}
 	for seq, list := range [][]native.Transition{{one(1), one(2)}, {one(2), one(3)}} {
 		b.told(with(func(b *native.Body) { b.Seq, b.Transitions = uint64(seq+1), list }))
@@ -484,7 +498,8 @@ func TestACertificateSpeaksForItsNode(t *testing.T) {
 func TestRateLimit(t *testing.T) {
 	b := newBench(t, postgres.SQLite)
 	var err error
-	b.Intake, err = intake.New(intake.Config{Now: func() time.Time { return b.now }, Rate: 2, Failed: func(err error) { t.Error(err) }}, b.store)
+	b.Intake, err = intake.New(intake.Config{Now: func() time.Time { return b.now }, Rate: 2,
+		Failed: func(err error) { t.Error(err) }}, b.store)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -38,7 +38,8 @@ func (i *Intake) join(w http.ResponseWriter, q *http.Request) {
 		Node string `json:"node"`
 	}
 	if err := json.Unmarshal(raw, &ask); err != nil || !nodeID.MatchString(ask.Node) {
-		i.refuse(w, receiver.Refused{Code: http.StatusUnprocessableEntity, Refusal: native.Refusal{Error: `the body must be {"node": "SITE/NODE"}`}})
+		i.refuse(w, receiver.Refused{Code: http.StatusUnprocessableEntity,
+			Refusal: native.Refusal{Error: `the body must be {"node": "SITE/NODE"}`}})
 		return
 	}
 	if matches, err := path.Match(k.Subject, ask.Node); err != nil || !matches {
@@ -59,7 +60,8 @@ func (i *Intake) join(w http.ResponseWriter, q *http.Request) {
 				return errJoined
 			}
 		}
-		return tx.IssueToken(q.Context(), secret, store.Token{Kind: store.NodeToken, Subject: ask.Node, Created: now, CreatedBy: "join:" + k.Label})
+		return tx.IssueToken(q.Context(), secret, store.Token{Kind: store.NodeToken, Subject: ask.Node, Created: now,
+			CreatedBy: "join:" + k.Label})
 	})
 	switch {
 	case errors.Is(err, errJoined):

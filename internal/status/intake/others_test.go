@@ -48,7 +48,8 @@ func push(t *testing.T, database postgres.Database) {
 		{"application/json", "{", 422, ""},
 	} {
 		b.now = noon.Add(time.Duration(n) * time.Minute)
-		if code, text := b.post("/v1/components/webmail", "push webmail", c.kind, c.body); code != c.code || !strings.Contains(text, c.says) {
+		if code, text := b.post("/v1/components/webmail", "push webmail", c.kind, c.body); code != c.code ||
+			!strings.Contains(text, c.says) {
 			t.Errorf("%s: %d %s, want %d saying %s", c.body, code, text, c.code, c.says)
 		}
 	}
@@ -73,14 +74,16 @@ func push(t *testing.T, database postgres.Database) {
 }
 
 func alert(fingerprint, status, component, severity string, starts time.Time) string {
-	return fmt.Sprintf(`{"status":%q,"fingerprint":%q,"startsAt":%q,"labels":{"alertname":"Down","component":%q,"severity":%q}}`, status, fingerprint, starts.Format(time.RFC3339), component, severity)
+	return fmt.Sprintf(`{"status":%q,"fingerprint":%q,"startsAt":%q,"labels":{"alertname":"Down","component":%q,"severity":%q}}`, status,
+		fingerprint, starts.Format(time.RFC3339), component, severity)
 }
 
 func alertmanager(t *testing.T, database postgres.Database) {
 	b := newBench(t, database)
 	send := func(minute int, alerts ...string) (int, string) {
 		b.now = noon.Add(time.Duration(minute) * time.Minute)
-		return b.post("/v1/alertmanager", "alertmanager ", "application/json", `{"version":"4","status":"firing","alerts":[`+strings.Join(alerts, ",")+`]}`)
+		return b.post("/v1/alertmanager", "alertmanager ", "application/json",
+			`{"version":"4","status":"firing","alerts":[`+strings.Join(alerts, ",")+`]}`)
 	}
 	began := noon.Add(30 * time.Second)
 	for n, c := range []struct {
@@ -102,7 +105,8 @@ func alertmanager(t *testing.T, database postgres.Database) {
 	if diff := cmp.Diff(want, b.line(store.Key{Kind: store.Alerted, Name: "web"})); diff != "" {
 		t.Error(diff)
 	}
-	for body, want := range map[string]int{"{": 422, `{"version":"5"}`: 422, strings.Repeat(" ", 1<<20+1): 413, `{"version":"4","alerts":[` + strings.Repeat("{},", 1000) + "{}]}": 422} {
+	for body, want := range map[string]int{"{": 422, `{"version":"5"}`: 422, strings.Repeat(" ", 1<<20+1): 413,
+		`{"version":"4","alerts":[` + strings.Repeat("{},", 1000) + "{}]}": 422} {
 		if code, text := b.post("/v1/alertmanager", "alertmanager ", "application/json", body); code != want {
 			t.Errorf("%.30s: %d %s, want %d", body, code, text, want)
 		}
@@ -127,7 +131,8 @@ func join(t *testing.T, database postgres.Database) {
 	if code, text := b.answer(q); code != http.StatusOK {
 		t.Errorf("with the new token: %d %s", code, text)
 	}
-	for node, want := range map[string]int{"rl1/node9": 409, "rl1/node2": 409, "rl2/node1": 403, "rl1/a/b": 403, "": 422, "two words": 422} {
+	for node, want := range map[string]int{"rl1/node9": 409, "rl1/node2": 409, "rl2/node1": 403, "rl1/a/b": 403, "": 422,
+		"two words": 422} {
 		if code, text := join(node); code != want {
 			t.Errorf("%q: %d %s, want %d", node, code, text, want)
 		}

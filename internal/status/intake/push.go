@@ -94,7 +94,8 @@ func set(ctx context.Context, tx *store.Tx, k store.Key, s store.Signal, c uptim
 func (i *Intake) admitted(q *http.Request, kind string, now time.Time) (store.Token, *receiver.Refused) {
 	secret, is := receiver.Bearer(q)
 	if !is {
-		return store.Token{}, &receiver.Refused{Code: http.StatusUnauthorized, Refusal: native.Refusal{Error: "no token: Authorization: Bearer nws_..."}}
+		return store.Token{}, &receiver.Refused{Code: http.StatusUnauthorized,
+			Refusal: native.Refusal{Error: "no token: Authorization: Bearer nws_..."}}
 	}
 	k, no := i.token(q.Context(), secret, kind, now)
 	if no != nil {
@@ -113,7 +114,8 @@ func limited(q *http.Request, n int) ([]byte, *receiver.Refused) {
 	case err != nil:
 		return nil, &receiver.Refused{Code: http.StatusBadRequest, Refusal: native.Refusal{Error: err.Error()}}
 	case len(raw) > n:
-		return nil, &receiver.Refused{Code: http.StatusRequestEntityTooLarge, Refusal: native.Refusal{Error: "the body is too large", MaxBody: n}}
+		return nil, &receiver.Refused{Code: http.StatusRequestEntityTooLarge,
+			Refusal: native.Refusal{Error: "the body is too large", MaxBody: n}}
 	}
 	return raw, nil
 }
@@ -132,7 +134,8 @@ func readPush(q *http.Request) (p Push, no *receiver.Refused) {
 	case "application/x-www-form-urlencoded":
 		p, err = parseForm(raw)
 	default:
-		return p, &receiver.Refused{Code: http.StatusUnsupportedMediaType, Refusal: native.Refusal{Error: "the body is neither application/json nor a form"}}
+		return p, &receiver.Refused{Code: http.StatusUnsupportedMediaType,
+			Refusal: native.Refusal{Error: "the body is neither application/json nor a form"}}
 	}
 	if err == nil {
 		err = p.check()

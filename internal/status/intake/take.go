@@ -156,7 +156,8 @@ func (i *Intake) take(ctx context.Context, tx *store.Tx, p pending) (outcome, er
 	if err := i.transitions(ctx, tx, id, b, now); err != nil {
 		return outcome{}, err
 	}
-	before := presence.Before{Node: presence.Node{Arrived: was.Arrived, Interval: was.Interval, TTL: was.TTL, Stopped: was.Final != "", Recorded: was.Silence}}
+	before := presence.Before{Node: presence.Node{Arrived: was.Arrived, Interval: was.Interval, TTL: was.TTL, Stopped: was.Final != "",
+		Recorded: was.Silence}}
 	news := !known || is.Digest != was.Digest
 	if !news && !presence.CatchesUp(before.Node, b, now) {
 		return outcome{answer: answer}, nil // the report contains no change
@@ -194,7 +195,8 @@ func (i *Intake) record(ctx context.Context, tx *store.Tx, node int64, before pr
 		details[c.ID] = c.Detail
 	}
 	for _, r := range presence.Rewrites(before, b, now) {
-		id, err := tx.Signal(ctx, store.Key{Kind: store.OfNode, Owner: b.Node.ID, Name: r.Component}, store.Signal{Summary: details[r.Component]})
+		id, err := tx.Signal(ctx, store.Key{Kind: store.OfNode, Owner: b.Node.ID, Name: r.Component},
+			store.Signal{Summary: details[r.Component]})
 		if err != nil {
 			return err
 		}
@@ -213,7 +215,8 @@ const (
 )
 
 // loadCorrectable fills before with the timelines, gaps and transitions that a report may correct.
-func (i *Intake) loadCorrectable(ctx context.Context, tx *store.Tx, node int64, before *presence.Before, b native.Body, now time.Time) (err error) {
+func (i *Intake) loadCorrectable(ctx context.Context, tx *store.Tx, node int64, before *presence.Before, b native.Body,
+	now time.Time) (err error) {
 	from := now.Add(-correctedFor)
 	var keys []store.Key
 	for name := range before.Lines {

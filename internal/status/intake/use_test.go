@@ -56,8 +56,10 @@ func TestLastUse(t *testing.T) {
 		good, bad  func(*bench) int
 		refusedFor int
 	}{
-		"report":       {"node rl1/node2", report(func(*native.Body) {}), report(func(x *native.Body) { x.Node.ID = "rl1/node3" }), http.StatusForbidden},
-		"test report":  {"node rl1/node2", report(func(x *native.Body) { x.Test = "by hand" }), report(func(x *native.Body) { x.Status = "fine" }), http.StatusUnprocessableEntity},
+		"report": {"node rl1/node2", report(func(*native.Body) {}), report(func(x *native.Body) { x.Node.ID = "rl1/node3" }),
+			http.StatusForbidden},
+		"test report": {"node rl1/node2", report(func(x *native.Body) { x.Test = "by hand" }),
+			report(func(x *native.Body) { x.Status = "fine" }), http.StatusUnprocessableEntity},
 		"push":         {"push webmail", push("operational"), push("fine"), http.StatusUnprocessableEntity},
 		"join":         {"join rl1/*", join("rl1/node7", "rl1/node8", "rl1/node9"), join("rl2/node1"), http.StatusForbidden},
 		"alertmanager": {"alertmanager ", alerts("4"), alerts("5"), http.StatusUnprocessableEntity},

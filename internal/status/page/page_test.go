@@ -33,30 +33,43 @@ func input(t *testing.T, say func(string) string) page.Input {
 		t.Fatal(err)
 	}
 	in := page.Input{Now: now, Lines: map[string]uptime.Timeline{}}
-	in.Config.Page = config.Page{Title: say("Example"), URL: "https://status.example.org/", Zone: zone, About: say("about"), Footer: say("footer"), UnknownAs: "degraded_performance", Weights: config.Weights{Major: 100, Partial: 30}}
+	in.Config.Page = config.Page{Title: say("Example"), URL: "https://status.example.org/", Zone: zone, About: say("about"),
+		Footer: say("footer"), UnknownAs: "degraded_performance", Weights: config.Weights{Major: 100, Partial: 30}}
 	for g := range 2 {
-		x := config.Group{ID: fmt.Sprintf("g%d", g), Name: say("group"), Description: say("of a group"), Policy: config.Policy{Kind: "worst"}}
+		x := config.Group{ID: fmt.Sprintf("g%d", g), Name: say("group"), Description: say("of a group"),
+			Policy: config.Policy{Kind: "worst"}}
 		for c := range 3 {
 			id := fmt.Sprintf("c%d%d", g, c)
-			x.Components = append(x.Components, config.Component{ID: id, Name: say("component"), Description: say("of a component"), Node: "canary/node"})
+			x.Components = append(x.Components, config.Component{ID: id, Name: say("component"), Description: say("of a component"),
+				Node: "canary/node"})
 			in.Lines[id] = uptime.Timeline{{At: ago(100 * day), State: report.Operational}}
 		}
 		in.Config.Groups = append(in.Config.Groups, x)
 	}
-	in.Lines["c00"] = append(in.Lines["c00"], uptime.Change{At: ago(10 * day), State: report.MajorOutage, Reason: "canary-rule", Backfilled: true}, uptime.Change{At: ago(10*day - 4*time.Minute), State: report.Operational, Backfilled: true},
+	in.Lines["c00"] = append(in.Lines["c00"], uptime.Change{At: ago(10 * day), State: report.MajorOutage, Reason: "canary-rule",
+		Backfilled: true}, uptime.Change{At: ago(10*day - 4*time.Minute), State: report.Operational, Backfilled: true},
 		uptime.Change{At: ago(time.Hour), State: report.Unknown, Reason: "no_report"})
 	in.Lines["c01"] = append(in.Lines["c01"], uptime.Change{At: ago(time.Minute), State: report.PartialOutage, Reason: "canary-rule"})
-	i := incident.Incident{ID: 1, Ref: "20261120-aaaaa", Title: say("title"), OpenedBy: "canary/storage", Owner: "canary-owner", Started: ago(10 * day), Created: ago(10 * day), Published: ago(10 * day), AfterCare: say("after-care")}
-	i.Post(incident.Update{ID: 1, Status: incident.Investigating, Body: say("body"), At: ago(10 * day), Created: ago(10 * day), Author: "canary-author", Affected: []incident.Affected{{Component: "c00", Impact: report.MajorOutage}, {Component: "gone", Impact: report.MajorOutage}}})
+	i := incident.Incident{ID: 1, Ref: "20261120-aaaaa", Title: say("title"), OpenedBy: "canary/storage", Owner: "canary-owner",
+		Started: ago(10 * day), Created: ago(10 * day), Published: ago(10 * day), AfterCare: say("after-care")}
+	i.Post(incident.Update{ID: 1, Status: incident.Investigating, Body: say("body"), At: ago(10 * day), Created: ago(10 * day),
+		Author: "canary-author", Affected: []incident.Affected{{Component: "c00", Impact: report.MajorOutage},
+			{Component: "gone", Impact: report.MajorOutage}}})
 	i.Post(incident.Update{ID: 2, Status: incident.Resolved, Body: say("resolved"), At: ago(9 * day), Created: ago(9 * day)})
-	i.Postmortem = incident.Postmortem{Body: say("lead") + "\n\n" + say("rest") + "\n\n## " + say("heading"), Author: "canary-author", Published: ago(8 * day)}
-	open := incident.Incident{ID: 2, Ref: "20261130-bbbbb", Title: say("open"), Started: ago(time.Minute), Created: ago(time.Minute), Published: ago(time.Minute)}
-	open.Post(incident.Update{ID: 3, Status: incident.Identified, Body: say("identified"), At: ago(time.Minute), Created: ago(time.Minute), Affected: []incident.Affected{{Component: "c01", Impact: report.PartialOutage}}})
+	i.Postmortem = incident.Postmortem{Body: say("lead") + "\n\n" + say("rest") + "\n\n## " + say("heading"), Author: "canary-author",
+		Published: ago(8 * day)}
+	open := incident.Incident{ID: 2, Ref: "20261130-bbbbb", Title: say("open"), Started: ago(time.Minute), Created: ago(time.Minute),
+		Published: ago(time.Minute)}
+	open.Post(incident.Update{ID: 3, Status: incident.Identified, Body: say("identified"), At: ago(time.Minute), Created: ago(time.Minute),
+		Affected: []incident.Affected{{Component: "c01", Impact: report.PartialOutage}}})
 	draft := open
 	draft.ID, draft.Ref, draft.Title, draft.Published = 3, "20261130-canary", "canary-draft", time.Time{}
 	in.Incidents = []incident.Incident{open, draft, i}
-	m := incident.Maintenance{ID: 1, Ref: "20261130-mmmmm", Title: say("maintenance"), Impacting: true, Starts: now.Add(day), Ends: now.Add(day + time.Hour), Created: ago(day), Published: ago(day), Components: []string{"g1", "c00"}, Node: "canary/node", Revision: 3}
-	m.Post(incident.Update{ID: 1, Status: incident.Scheduled, Body: say("planned"), At: ago(day), Created: ago(day), Author: "canary-author"})
+	m := incident.Maintenance{ID: 1, Ref: "20261130-mmmmm", Title: say("maintenance"), Impacting: true, Starts: now.Add(day),
+		Ends: now.Add(day + time.Hour), Created: ago(day), Published: ago(day), Components: []string{"g1", "c00"}, Node: "canary/node",
+		Revision: 3}
+	m.Post(incident.Update{ID: 1, Status: incident.Scheduled, Body: say("planned"), At: ago(day), Created: ago(day),
+		Author: "canary-author"})
 	done := m
 	done.ID, done.Ref, done.Starts, done.Ends = 2, "20261001-nnnnn", ago(60*day), ago(60*day-time.Hour)
 	done.Post(incident.Update{ID: 2, Status: incident.InProgress, Body: "begun", At: done.Starts, Created: done.Starts})
@@ -111,13 +124,17 @@ func TestWhatThePagesShow(t *testing.T) {
 	all := documents(t, renderer(t), s)
 	for path, wants := range map[string][]string{
 		"": {
-			"<h1>Partial outage</h1>", "uptime over 90 days", ">open</a>", "Scheduled maintenance", "2026-12-01 13:00 to 14:00 CET", "Latest post-mortem", "<p>lead</p>", "Read all of it", "<h3>heading</h3>",
-			"November 2026", "October 2026", "September 2026", "No incidents.", "No report since 2026-11-30 12:00 CET", `aria-label="component, the last 90 days: `, "1 of 3: partial outage, 1 of 3: no data", "<p>about</p>", "<p>footer</p>",
+			"<h1>Partial outage</h1>", "uptime over 90 days", ">open</a>", "Scheduled maintenance", "2026-12-01 13:00 to 14:00 CET",
+			"Latest post-mortem", "<p>lead</p>", "Read all of it", "<h3>heading</h3>",
+			"November 2026", "October 2026", "September 2026", "No incidents.", "No report since 2026-11-30 12:00 CET",
+			`aria-label="component, the last 90 days: `, "1 of 3: partial outage, 1 of 3: no data", "<p>about</p>", "<p>footer</p>",
 			"<th scope=\"row\">2026-11-20</th><td>Major outage for 4 min</td>",
 		},
-		"components/c00/":             {"Major outage", "2026-11-20 13:00:00 CET", ">13:04:00 CET", "4 min", "recorded afterwards", "100 % of it counts as down", "240 s", "No report", "badges/c00.svg", "not counted"},
-		"groups/g0/":                  {"The group has the state of its worst component.", ">open</a>", ">title</a>"},
-		"incidents/20261120-aaaaa/":   {"What you can do now", "<p>after-care</p>", `id="postmortem"`, `id="update-1"`, "lasted 1 d", `href="../../components/c00/"`},
+		"components/c00/": {"Major outage", "2026-11-20 13:00:00 CET", ">13:04:00 CET", "4 min", "recorded afterwards",
+			"100 % of it counts as down", "240 s", "No report", "badges/c00.svg", "not counted"},
+		"groups/g0/": {"The group has the state of its worst component.", ">open</a>", ">title</a>"},
+		"incidents/20261120-aaaaa/": {"What you can do now", "<p>after-care</p>", `id="postmortem"`, `id="update-1"`, "lasted 1 d",
+			`href="../../components/c00/"`},
 		"incidents/20261130-bbbbb/":   {"since 2026-11-30 12:59 CET"},
 		"maintenance/20261001-nnnnn/": {"The work took 1 h", "this time does not count for uptime"},
 		"history/":                    {"November 2026", ">title</a>", "Maintenance, Completed"},
@@ -143,7 +160,8 @@ func TestWhatThePagesShow(t *testing.T) {
 // Whatever else is asked for is not there.
 func TestUnknownPaths(t *testing.T) {
 	s, r := page.Build(input(t, same)), renderer(t)
-	for _, p := range []string{"x", "components/", "components/none/", "components/c00", "components/c00/x/", "incidents/20261130-canary/", "history/2025-01/", "history/x/", "widget", "/", "../", "style.css/"} {
+	for _, p := range []string{"x", "components/", "components/none/", "components/c00", "components/c00/x/", "incidents/20261130-canary/",
+		"history/2025-01/", "history/x/", "widget", "/", "../", "style.css/"} {
 		if kind, _, err := r.Document(s, p); kind != "" || err != nil {
 			t.Errorf("%q: %s %v", p, kind, err)
 		}
@@ -196,14 +214,23 @@ func TestLinks(t *testing.T) {
 // they are.
 func hostile() []string {
 	return []string{
-		`<script>alert(1)</script>`, `"><script>alert(1)</script>`, `'><img src=x onerror=alert(1)>`, `<img src="https://evil.example/x.png">`, `![x](https://evil.example/x.png)`,
-		`[x](javascript:alert(1))`, `[x](JaVaScRiPt:alert(1))`, "[x](java\tscript:alert(1))", `[x](&#106;avascript:alert(1))`, `[x](data:text/html;base64,PHNjcmlwdD4=)`, `[x](vbscript:x)`,
-		`<a href="javascript:alert(1)">x</a>`, `<svg onload=alert(1)>`, `<svg><script>alert(1)</script></svg>`, `<math><mtext><table><mglyph><style><img src=x onerror=alert(1)>`, `<iframe src="https://evil.example">`,
-		`<object data="x">`, `<embed src=x>`, `<form action="https://evil.example"><input name=x><button>go</button></form>`, `<style>*{background:url(https://evil.example)}</style>`, `<p style="background:url(https://evil.example)">x</p>`,
-		`<link rel=stylesheet href=https://evil.example>`, `<meta http-equiv=refresh content="0;url=https://evil.example">`, `<base href=https://evil.example>`, `<body onload=alert(1)>`, `<details open ontoggle=alert(1)>`,
-		`<x onclick=alert(1)>x</x>`, `</title><script>alert(1)</script>`, `</script><script>alert(1)</script>`, `--><script>alert(1)</script>`, `]]><script>alert(1)</script>`, `{{.Policy}}<script>`, "`<script>alert(1)</script>`",
-		"```\n</code><script>alert(1)</script>\n```", `<https://evil.example/"onmouseover=alert(1)>`, `[x](https://a.example "onmouseover=alert(1)")`, `[x]: javascript:alert(1)` + "\n\n[x]", `<javascript:alert(1)>`, "\u202e\x00\x1b[31m<script>", `<noscript><p title="</noscript><img src=x onerror=alert(1)>">`,
-		`<a id=main name=main href=#>x</a>`, `&lt;script&gt;alert(1)&lt;/script&gt;`, `<div class="banner operational">All systems operational</div>`,
+		`<script>alert(1)</script>`, `"><script>alert(1)</script>`, `'><img src=x onerror=alert(1)>`,
+		`<img src="https://evil.example/x.png">`, `![x](https://evil.example/x.png)`,
+		`[x](javascript:alert(1))`, `[x](JaVaScRiPt:alert(1))`, "[x](java\tscript:alert(1))", `[x](&#106;avascript:alert(1))`,
+		`[x](data:text/html;base64,PHNjcmlwdD4=)`, `[x](vbscript:x)`,
+		`<a href="javascript:alert(1)">x</a>`, `<svg onload=alert(1)>`, `<svg><script>alert(1)</script></svg>`,
+		`<math><mtext><table><mglyph><style><img src=x onerror=alert(1)>`, `<iframe src="https://evil.example">`,
+		`<object data="x">`, `<embed src=x>`, `<form action="https://evil.example"><input name=x><button>go</button></form>`,
+		`<style>*{background:url(https://evil.example)}</style>`, `<p style="background:url(https://evil.example)">x</p>`,
+		`<link rel=stylesheet href=https://evil.example>`, `<meta http-equiv=refresh content="0;url=https://evil.example">`,
+		`<base href=https://evil.example>`, `<body onload=alert(1)>`, `<details open ontoggle=alert(1)>`,
+		`<x onclick=alert(1)>x</x>`, `</title><script>alert(1)</script>`, `</script><script>alert(1)</script>`,
+		`--><script>alert(1)</script>`, `]]><script>alert(1)</script>`, `{{.Policy}}<script>`, "`<script>alert(1)</script>`",
+		"```\n</code><script>alert(1)</script>\n```", `<https://evil.example/"onmouseover=alert(1)>`,
+		`[x](https://a.example "onmouseover=alert(1)")`, `[x]: javascript:alert(1)` + "\n\n[x]", `<javascript:alert(1)>`,
+		"\u202e\x00\x1b[31m<script>", `<noscript><p title="</noscript><img src=x onerror=alert(1)>">`,
+		`<a id=main name=main href=#>x</a>`, `&lt;script&gt;alert(1)&lt;/script&gt;`,
+		`<div class="banner operational">All systems operational</div>`,
 	}
 }
 
@@ -212,7 +239,8 @@ func TestHostileText(t *testing.T) {
 	r := renderer(t)
 	on := regexp.MustCompile(`^on|^style$|^formaction$|^srcdoc$`)
 	plain := documents(t, r, page.Build(input(t, same)))
-	counted := []string{"script", "form", "input", "button", "iframe", "object", "embed", "style", "base", "meta", "link", "img", "main", "h1"}
+	counted := []string{"script", "form", "input", "button", "iframe", "object", "embed", "style", "base", "meta", "link", "img",
+		"main", "h1"}
 	want := map[string]map[string]int{}
 	for p, body := range plain {
 		want[p] = map[string]int{}
@@ -228,7 +256,9 @@ func TestHostileText(t *testing.T) {
 					if on.MatchString(a.Key) {
 						t.Errorf("%q: %q has %s=%q", text, p, a.Key, a.Val)
 					}
-					if u := strings.ToLower(strings.TrimSpace(a.Val)); (a.Key == "href" || a.Key == "src") && regexp.MustCompile(`^[a-z\s]+:`).MatchString(u) && !strings.HasPrefix(u, "https://") && !strings.HasPrefix(u, "http://") && !strings.HasPrefix(u, "mailto:") {
+					if u := strings.ToLower(strings.TrimSpace(a.Val)); (a.Key == "href" || a.Key == "src") &&
+						regexp.MustCompile(`^[a-z\s]+:`).MatchString(u) && !strings.HasPrefix(u, "https://") &&
+						!strings.HasPrefix(u, "http://") && !strings.HasPrefix(u, "mailto:") {
 						t.Errorf("%q: %q links to %q", text, p, a.Val)
 					}
 					if a.Key == "class" && strings.Contains(a.Val, "banner") && !strings.Contains(a.Val, "partial_outage") {
@@ -253,10 +283,12 @@ func TestThePolicy(t *testing.T) {
 	s, r := page.Build(input(t, same)), renderer(t)
 	for p, body := range documents(t, r, s) {
 		policy := r.Policy(p)
-		if !strings.Contains(policy, "default-src 'none'") || strings.Contains(policy, "unsafe") || strings.Contains(policy, "frame-ancestors *") != (p == "widget/") {
+		if !strings.Contains(policy, "default-src 'none'") || strings.Contains(policy, "unsafe") ||
+			strings.Contains(policy, "frame-ancestors *") != (p == "widget/") {
 			t.Errorf("%q: %s", p, policy)
 		}
-		if own := regexp.MustCompile(`Content-Security-Policy" content="([^"]*)"`).FindStringSubmatch(body); own == nil || !strings.HasPrefix(policy, html.UnescapeString(own[1])+";") {
+		if own := regexp.MustCompile(`Content-Security-Policy" content="([^"]*)"`).FindStringSubmatch(body); own == nil ||
+			!strings.HasPrefix(policy, html.UnescapeString(own[1])+";") {
 			t.Errorf("%q says another policy of itself: %v", p, own)
 		}
 	}
@@ -273,7 +305,8 @@ func TestTheSizeOfThePage(t *testing.T) {
 			x.Components = append(x.Components, config.Component{ID: id, Name: "Node 12", Description: "HA cluster node"})
 			line := uptime.Timeline{{At: ago(100 * day), State: report.Operational}}
 			for n := 80; n > 0; n -= 16 {
-				line = append(line, uptime.Change{At: ago(time.Duration(n) * day), State: report.PartialOutage}, uptime.Change{At: ago(time.Duration(n)*day - time.Minute), State: report.Operational})
+				line = append(line, uptime.Change{At: ago(time.Duration(n) * day), State: report.PartialOutage},
+					uptime.Change{At: ago(time.Duration(n)*day - time.Minute), State: report.Operational})
 			}
 			in.Lines[id] = line
 		}
@@ -288,10 +321,12 @@ func TestTheSizeOfThePage(t *testing.T) {
 // A day is a local one, and a bar of a component that is younger has no record before.
 func TestDaysAcrossTheClockChange(t *testing.T) {
 	in := input(t, same)
-	in.Lines["c00"] = uptime.Timeline{{At: time.Date(2026, 10, 24, 22, 0, 0, 0, time.UTC), State: report.MajorOutage}, {At: time.Date(2026, 10, 25, 23, 0, 0, 0, time.UTC), State: report.Operational}}
+	in.Lines["c00"] = uptime.Timeline{{At: time.Date(2026, 10, 24, 22, 0, 0, 0, time.UTC), State: report.MajorOutage},
+		{At: time.Date(2026, 10, 25, 23, 0, 0, 0, time.UTC), State: report.Operational}}
 	days := page.Build(in).Groups[0].Components[0].Days
 	n := slices.IndexFunc(days, func(d page.Day) bool { return d.Date == "2026-10-25" })
-	if days[n].Text != "Major outage for 1 d 1 h" || days[n-1].Text != "" || days[n+1].Status != report.Operational || days[len(days)-1].Date != "2026-11-30" {
+	if days[n].Text != "Major outage for 1 d 1 h" || days[n-1].Text != "" || days[n+1].Status != report.Operational ||
+		days[len(days)-1].Date != "2026-11-30" {
 		t.Errorf("%+v", days[n-1:n+2])
 	}
 }

@@ -84,7 +84,8 @@ func (r *Renderer) Policy(path string) string {
 
 func (r *Renderer) csp() string {
 	sum := sha256.Sum256([]byte(r.script))
-	return "default-src 'none'; style-src 'self'; img-src 'self' data:; connect-src 'self'; script-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'; base-uri 'none'; form-action 'self'"
+	return "default-src 'none'; style-src 'self'; img-src 'self' data:; connect-src 'self'; script-src 'sha256-" +
+		base64.StdEncoding.EncodeToString(sum[:]) + "'; base-uri 'none'; form-action 'self'"
 }
 
 // A view is the data of a template.
@@ -134,7 +135,8 @@ func (r *Renderer) Document(s Snapshot, path string) (kind string, body []byte, 
 	if path == "style.css" {
 		return "text/css; charset=utf-8", r.style, nil
 	}
-	v := view{Snapshot: s, Here: path, Index: r.index, Root: strings.Repeat("../", strings.Count(path, "/")), Policy: r.csp(), Script: template.JS(r.script)}
+	v := view{Snapshot: s, Here: path, Index: r.index, Root: strings.Repeat("../", strings.Count(path, "/")), Policy: r.csp(),
+		Script: template.JS(r.script)}
 	if v.Root == "" {
 		v.Root = "./"
 	}

@@ -172,7 +172,8 @@ type Input struct {
 func Build(in Input) Snapshot {
 	p := in.Config.Page
 	s := Snapshot{
-		Title: p.Title, URL: strings.TrimSuffix(p.URL, "/") + "/", About: p.About, Footer: p.Footer, NoIndex: p.NoIndex, At: in.Now, Zone: p.Zone,
+		Title: p.Title, URL: strings.TrimSuffix(p.URL, "/") + "/", About: p.About, Footer: p.Footer, NoIndex: p.NoIndex, At: in.Now,
+		Zone:   p.Zone,
 		Status: report.Operational, UnknownAs: report.Impact(p.UnknownAs),
 		Weights: uptime.Weights{Major: p.Weights.Major, Partial: p.Weights.Partial, Degraded: p.Weights.Degraded, Strict: p.Weights.Strict},
 	}
@@ -213,7 +214,8 @@ func (s Snapshot) names() map[string]Named {
 
 func public(i incident.Incident, names map[string]Named) Incident {
 	x := Incident{
-		Ref: i.Ref, Title: i.Title, Impact: i.Impact, Status: i.Status, Started: i.Started, Resolved: i.Resolved, Created: i.Created, Updated: i.Updated,
+		Ref: i.Ref, Title: i.Title, Impact: i.Impact, Status: i.Status, Started: i.Started, Resolved: i.Resolved, Created: i.Created,
+		Updated:    i.Updated,
 		Components: named(i.Components, names), Updates: updates(i.Updates, names), AfterCare: i.AfterCare,
 	}
 	if !i.Postmortem.Published.IsZero() {
@@ -228,8 +230,10 @@ func planned(m incident.Maintenance, names map[string]Named) Maintenance {
 		affected = append(affected, incident.Affected{Component: c, Impact: report.UnderMaintenance})
 	}
 	return Maintenance{
-		Ref: m.Ref, Title: m.Title, Status: m.Status, Impacting: m.Impacting, Starts: m.Starts, Ends: m.Ends, Began: m.Began, Finished: m.Finished,
-		Created: m.Created, Updated: m.Updated, Revision: m.Revision, Components: named(affected, names), Updates: updates(m.Updates, names),
+		Ref: m.Ref, Title: m.Title, Status: m.Status, Impacting: m.Impacting, Starts: m.Starts, Ends: m.Ends, Began: m.Began,
+		Finished: m.Finished,
+		Created:  m.Created, Updated: m.Updated, Revision: m.Revision, Components: named(affected, names),
+		Updates: updates(m.Updates, names),
 	}
 }
 
@@ -246,7 +250,8 @@ func named(list []incident.Affected, names map[string]Named) (all []Named) {
 
 func updates(list []incident.Update, names map[string]Named) (all []Update) {
 	for _, u := range list {
-		all = append(all, Update{ID: u.ID, Status: u.Status, Body: u.Body, At: u.At, Created: u.Created, Edited: u.Edited, Affected: named(u.Affected, names)})
+		all = append(all, Update{ID: u.ID, Status: u.Status, Body: u.Body, At: u.At, Created: u.Created, Edited: u.Edited,
+			Affected: named(u.Affected, names)})
 	}
 	return all
 }

@@ -77,7 +77,9 @@ func (a *agent) change(now time.Time, ref report.Ref, component string, to repor
 		return
 	}
 	a.n++
-	x := native.Transition{ID: fmt.Sprint(a.started.Unix(), "/", a.n), Run: a.started, Transition: report.Transition{N: a.n, At: now, Rule: ref.Rule, Subject: ref.Subject, Component: report.ComponentName(component), From: "clear", To: "warning", Impact: to}}
+	x := native.Transition{ID: fmt.Sprint(a.started.Unix(), "/", a.n), Run: a.started,
+		Transition: report.Transition{N: a.n, At: now, Rule: ref.Rule, Subject: ref.Subject, Component: report.ComponentName(component),
+			From: "clear", To: "warning", Impact: to}}
 	if raised {
 		x.From = "warning"
 		if to != "" {
@@ -88,12 +90,14 @@ func (a *agent) change(now time.Time, ref report.Ref, component string, to repor
 		x.To, x.Impact = "clear", was.Impact
 		delete(a.raised, ref)
 	} else {
-		a.raised[ref] = report.Finding{Rule: ref.Rule, Subject: ref.Subject, Component: report.ComponentName(component), Impact: to, LevelSince: now}
+		a.raised[ref] = report.Finding{Rule: ref.Rule, Subject: ref.Subject, Component: report.ComponentName(component), Impact: to,
+			LevelSince: now}
 	}
 	a.queue = append(a.queue, x)
 	worst := native.Component{ID: component, Status: report.Operational, State: report.Seen, Since: now}
 	for ref, f := range a.raised {
-		if f.Component == report.ComponentName(component) && (f.Impact.Rank() > worst.Status.Rank() || f.Impact == worst.Status && ref.Rule < worst.Reason) {
+		if f.Component == report.ComponentName(component) && (f.Impact.Rank() > worst.Status.Rank() || f.Impact == worst.Status &&
+			ref.Rule < worst.Reason) {
 			worst.Status, worst.Reason = f.Impact, ref.Rule
 		}
 	}
@@ -158,7 +162,8 @@ func play(seed uint64, restarts bool, delivery *rand.Rand) (*hub, []second) {
 		changed := false
 		if alive && r.IntN(25) == 0 {
 			c := components[r.IntN(2)]
-			to := []report.Impact{"", "", report.Operational, report.DegradedPerformance, report.PartialOutage, report.MajorOutage}[r.IntN(6)]
+			to := []report.Impact{"", "", report.Operational, report.DegradedPerformance, report.PartialOutage,
+				report.MajorOutage}[r.IntN(6)]
 			before := len(a.queue)
 			a.change(now, report.Ref{Rule: c + fmt.Sprint(r.IntN(3)), Subject: fmt.Sprint(r.IntN(2))}, c, to)
 			changed = len(a.queue) > before
@@ -193,7 +198,8 @@ func TestTheRecordOfACutOffNodeIsTheTruth(t *testing.T) {
 				for i, x := range truth {
 					got, _ := h.lines[id].At(at(time.Duration(i)*s + s - time.Millisecond))
 					if got.State != x.state[id] {
-						t.Fatalf("seed %d, variant %d: %s is %s at second %d, recorded as %+v\n%v", seed, variant, id, x.state[id], i, got, words(h.lines[id]))
+						t.Fatalf("seed %d, variant %d: %s is %s at second %d, recorded as %+v\n%v", seed, variant, id, x.state[id], i, got,
+							words(h.lines[id]))
 					}
 				}
 				for _, i := range h.lines[id].Between(noon, at(2400*s)) {
@@ -207,7 +213,8 @@ func TestTheRecordOfACutOffNodeIsTheTruth(t *testing.T) {
 			}
 			for _, id := range components {
 				if from, differs := first.lines[id].Differs(h.lines[id]); differs {
-					t.Fatalf("seed %d: another order gives another record of %s from %v on:\n%v\n%v", seed, id, from, words(first.lines[id]), words(h.lines[id]))
+					t.Fatalf("seed %d: another order gives another record of %s from %v on:\n%v\n%v", seed, id, from,
+						words(first.lines[id]), words(h.lines[id]))
 				}
 			}
 		}
@@ -232,7 +239,8 @@ func TestADeadNodeIsNeverGreen(t *testing.T) {
 					case !x.alive:
 						dead++
 						if got.State != report.Unknown {
-							t.Fatalf("seed %d: %s is recorded as %+v at second %d, when nobody watched\n%v", seed, id, got, i, words(h.lines[id]))
+							t.Fatalf("seed %d: %s is recorded as %+v at second %d, when nobody watched\n%v", seed, id, got, i,
+								words(h.lines[id]))
 						}
 					case got.State == report.Unknown:
 					case got.State != x.state[id]:
@@ -255,7 +263,8 @@ func TestADeadNodeIsNeverGreen(t *testing.T) {
 			}
 			for _, id := range components {
 				if from, differs := first.lines[id].Differs(h.lines[id]); differs {
-					t.Fatalf("seed %d: another order gives another record of %s from %v on:\n%v\n%v", seed, id, from, words(first.lines[id]), words(h.lines[id]))
+					t.Fatalf("seed %d: another order gives another record of %s from %v on:\n%v\n%v", seed, id, from,
+						words(first.lines[id]), words(h.lines[id]))
 				}
 			}
 		}
@@ -295,7 +304,8 @@ func TestLostTransitions(t *testing.T) {
 	b := a.body(at(10*m), 9)
 	b.Dropped = 3
 	h.take(b, at(10*m))
-	if diff := cmp.Diff([]string{"12:00:00 operational", "12:00:00 unknown no_report", "12:05:00 major_outage r backfilled", "12:10:00 major_outage r"}, words(h.lines["storage"])); diff != "" {
+	if diff := cmp.Diff([]string{"12:00:00 operational", "12:00:00 unknown no_report", "12:05:00 major_outage r backfilled",
+		"12:10:00 major_outage r"}, words(h.lines["storage"])); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -310,7 +320,8 @@ func TestBackfillCorrectsTheClock(t *testing.T) {
 		a.change(at(2*m+skew), report.Ref{Rule: "r"}, "storage", report.MajorOutage)
 		a.change(at(5*m+skew), report.Ref{Rule: "r"}, "storage", "")
 		h.take(a.body(at(10*m+skew), 9), at(10*m))
-		want := []string{"12:00:00 operational", "12:00:00 operational backfilled", "12:02:00 major_outage r backfilled", "12:05:00 operational backfilled", "12:10:00 operational"}
+		want := []string{"12:00:00 operational", "12:00:00 operational backfilled", "12:02:00 major_outage r backfilled",
+			"12:05:00 operational backfilled", "12:10:00 operational"}
 		if diff := cmp.Diff(want, words(h.lines["storage"])); diff != "" {
 			t.Errorf("%v: %s", skew, diff)
 		}
@@ -327,14 +338,16 @@ func TestSilenceAndComponentsThatAreNotListed(t *testing.T) {
 	b := a.body(at(10*m), 9)
 	b.Components = slices.DeleteFunc(b.Components, func(c native.Component) bool { return c.ID == "network" })
 	h.take(b, at(10*m))
-	if diff := cmp.Diff([]string{"12:00:00 operational", "12:00:00 operational backfilled", "12:10:00 unknown not_reported"}, words(h.lines["network"])); diff != "" {
+	if diff := cmp.Diff([]string{"12:00:00 operational", "12:00:00 operational backfilled", "12:10:00 unknown not_reported"},
+		words(h.lines["network"])); diff != "" {
 		t.Error(diff)
 	}
 	b = a.body(at(11*m), 9)
 	b.Components, b.Final = nil, &native.Final{Reason: "reboot"}
 	h.take(b, at(11*m))
 	h.judge(at(13 * m))
-	if diff := cmp.Diff([]string{"12:00:00 operational", "12:00:00 operational backfilled", "12:10:00 operational", "12:11:00 unknown stopped"}, words(h.lines["storage"])); diff != "" {
+	if diff := cmp.Diff([]string{"12:00:00 operational", "12:00:00 operational backfilled", "12:10:00 operational",
+		"12:11:00 unknown stopped"}, words(h.lines["storage"])); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -351,7 +364,8 @@ func TestANewRunDidNotWatchBefore(t *testing.T) {
 		b.Components[i].Since = noon.Add(-time.Hour)
 	}
 	h.take(b, at(10*m))
-	if diff := cmp.Diff([]string{"12:00:00 operational", "12:00:00 unknown no_report", "12:08:00 operational backfilled", "12:10:00 operational"}, words(h.lines["storage"])); diff != "" {
+	if diff := cmp.Diff([]string{"12:00:00 operational", "12:00:00 unknown no_report", "12:08:00 operational backfilled",
+		"12:10:00 operational"}, words(h.lines["storage"])); diff != "" {
 		t.Error(diff)
 	}
 }

@@ -23,9 +23,9 @@ const longestHold = 10 * time.Minute
 // A Before is the known state of a node when its next report arrives.
 type Before struct {
 	Node        Node                       // state as of its previous report; zero: there was none
-	Lines       map[string]uptime.Timeline // the records of its components: at least the latest change; for CatchesUp, as far back as a silence can begin
+	Lines       map[string]uptime.Timeline // records of its components: the latest change; for CatchesUp, back to where a silence can begin
 	Gaps        []Gap                      // the hubs' gaps since the previous report; only for CatchesUp
-	Transitions []native.Transition        // transitions that the node has sent since the beginning of Lines, this report included; only for CatchesUp
+	Transitions []native.Transition        // sent by the node since the beginning of Lines, also in this report; only for CatchesUp
 }
 
 // A Rewrite replaces the record of one component from a time on.
@@ -125,7 +125,8 @@ func observed(line uptime.Timeline, previous time.Time, b native.Body, id string
 	if !at.Before(arrived) {
 		return line.Replace(arrived, uptime.Timeline{{At: arrived, State: c.Status, Reason: c.Reason}})
 	}
-	return line.Replace(at, uptime.Timeline{{At: at, State: c.Status, Reason: c.Reason, Backfilled: true}, {At: arrived, State: c.Status, Reason: c.Reason}})
+	return line.Replace(at, uptime.Timeline{{At: at, State: c.Status, Reason: c.Reason, Backfilled: true},
+		{At: arrived, State: c.Status, Reason: c.Reason}})
 }
 
 // silent reports whether a state is unknown because no report was received.

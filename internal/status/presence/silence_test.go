@@ -42,8 +42,10 @@ func TestPhase(t *testing.T) {
 		after, listening time.Duration // listening 0: no gap
 		want             presence.Phase
 	}{
-		{0, 0, presence.Reporting}, {45 * s, 0, presence.Reporting}, {46 * s, 0, presence.Late}, {100 * s, 0, presence.Late}, {101 * s, 0, presence.Silent},
-		{60 * s, 50 * s, presence.Reporting}, {10 * m, 10 * m, presence.Waiting}, {10*m + 100*s, 10 * m, presence.Waiting}, {10*m + 101*s, 10 * m, presence.Silent},
+		{0, 0, presence.Reporting}, {45 * s, 0, presence.Reporting}, {46 * s, 0, presence.Late}, {100 * s, 0, presence.Late},
+		{101 * s, 0, presence.Silent},
+		{60 * s, 50 * s, presence.Reporting}, {10 * m, 10 * m, presence.Waiting}, {10*m + 100*s, 10 * m, presence.Waiting},
+		{10*m + 101*s, 10 * m, presence.Silent},
 		{46 * s, -m, presence.Late},
 	} {
 		var listening time.Time
@@ -70,14 +72,17 @@ func TestRecord(t *testing.T) {
 		after time.Duration
 		want  []string
 	}{
-		"in time":                  {nil, 100 * s, nil},
-		"silent":                   {nil, 101 * s, []string{"12:00:00 unknown no_report"}},
-		"a short gap":              {[]presence.Gap{gap(30*s, m)}, 90 * s, nil},
-		"a gap, just ended":        {[]presence.Gap{gap(20*s, 10*m)}, 10 * m, []string{"12:00:00 unknown hub_gap"}},
-		"a gap, grace":             {[]presence.Gap{gap(20*s, 10*m)}, 11 * m, []string{"12:00:00 unknown hub_gap"}},
-		"a gap, no report":         {[]presence.Gap{gap(20*s, 10*m)}, 12 * m, []string{"12:00:00 unknown hub_gap", "12:10:00 unknown no_report"}},
-		"silent before the gap":    {[]presence.Gap{gap(5*m, 10*m)}, 12 * m, []string{"12:00:00 unknown no_report", "12:05:00 unknown hub_gap", "12:10:00 unknown no_report"}},
-		"two gaps":                 {[]presence.Gap{gap(20*s, 5*m), gap(6*m, 10*m)}, 20 * m, []string{"12:00:00 unknown hub_gap", "12:10:00 unknown no_report"}},
+		"in time":           {nil, 100 * s, nil},
+		"silent":            {nil, 101 * s, []string{"12:00:00 unknown no_report"}},
+		"a short gap":       {[]presence.Gap{gap(30*s, m)}, 90 * s, nil},
+		"a gap, just ended": {[]presence.Gap{gap(20*s, 10*m)}, 10 * m, []string{"12:00:00 unknown hub_gap"}},
+		"a gap, grace":      {[]presence.Gap{gap(20*s, 10*m)}, 11 * m, []string{"12:00:00 unknown hub_gap"}},
+		"a gap, no report": {[]presence.Gap{gap(20*s, 10*m)}, 12 * m,
+			[]string{"12:00:00 unknown hub_gap", "12:10:00 unknown no_report"}},
+		"silent before the gap": {[]presence.Gap{gap(5*m, 10*m)}, 12 * m,
+			[]string{"12:00:00 unknown no_report", "12:05:00 unknown hub_gap", "12:10:00 unknown no_report"}},
+		"two gaps": {[]presence.Gap{gap(20*s, 5*m), gap(6*m, 10*m)}, 20 * m,
+			[]string{"12:00:00 unknown hub_gap", "12:10:00 unknown no_report"}},
 		"a gap before the report":  {[]presence.Gap{gap(-5*m, -m)}, 5 * m, []string{"12:00:00 unknown no_report"}},
 		"it ended with the report": {[]presence.Gap{gap(-5*m, 0)}, 5 * m, []string{"12:00:00 unknown no_report"}},
 	} {
@@ -112,7 +117,8 @@ func TestAWholeSite(t *testing.T) {
 		t.Error(diff)
 	}
 	judge(nodes, at(3*m))
-	if diff := cmp.Diff(map[int]string{0: "site_no_report", 1: "site_no_report", 2: "no_report", 3: "stopped", 4: "no_report"}, recorded); diff != "" {
+	if diff := cmp.Diff(map[int]string{0: "site_no_report", 1: "site_no_report", 2: "no_report", 3: "stopped", 4: "no_report"},
+		recorded); diff != "" {
 		t.Error(diff)
 	}
 	nodes[0].Arrived = at(4 * m)

@@ -33,9 +33,12 @@ func TestWitness(t *testing.T) {
 			at(0, report.Operational, ""), at(10, report.PartialOutage, "no_packets"), at(20, report.DegradedPerformance, "r"),
 			at(30, report.Unknown, presence.Stopped), at(40, report.Unknown, "not_seen"), at(50, report.PartialOutage, "no_packets"),
 		}},
-		{"down for a while", uptime.Timeline{at(-5, report.Operational, ""), at(12, report.PartialOutage, "no_packets"), at(15, report.Operational, "")}, uptime.Timeline{
-			at(0, report.Operational, ""), at(10, report.Unknown, presence.NoReport), at(12, report.PartialOutage, "no_packets"), at(15, report.Unknown, presence.NoReport),
-			at(20, report.DegradedPerformance, "r"), at(30, report.Unknown, presence.Stopped), at(40, report.Unknown, "not_seen"), at(50, report.Unknown, presence.SiteNoReport),
+		{"down for a while", uptime.Timeline{at(-5, report.Operational, ""), at(12, report.PartialOutage, "no_packets"),
+			at(15, report.Operational, "")}, uptime.Timeline{
+			at(0, report.Operational, ""), at(10, report.Unknown, presence.NoReport), at(12, report.PartialOutage, "no_packets"),
+			at(15, report.Unknown, presence.NoReport),
+			at(20, report.DegradedPerformance, "r"), at(30, report.Unknown, presence.Stopped), at(40, report.Unknown, "not_seen"),
+			at(50, report.Unknown, presence.SiteNoReport),
 		}},
 	} {
 		if diff := cmp.Diff(c.want, presence.Witness(node, c.check)); diff != "" {

@@ -38,7 +38,8 @@ func (t *Tx) WorstAlert(ctx context.Context, component string) (Alert, error) {
 		rank   int
 		starts int64
 	)
-	_, err := t.one(ctx, []any{&a.Fingerprint, &rank, &a.Name, &starts}, `SELECT fingerprint, impact, name, starts FROM alert WHERE component = $1 ORDER BY impact DESC, starts LIMIT 1`, component)
+	_, err := t.one(ctx, []any{&a.Fingerprint, &rank, &a.Name, &starts},
+		`SELECT fingerprint, impact, name, starts FROM alert WHERE component = $1 ORDER BY impact DESC, starts LIMIT 1`, component)
 	a.Impact, a.Starts = report.Impacts()[rank], at(starts)
 	return a, err
 }

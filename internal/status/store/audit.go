@@ -18,7 +18,8 @@ type Entry struct {
 
 // Audit adds an entry to the audit log.
 func (t *Tx) Audit(ctx context.Context, e Entry) error {
-	_, err := t.exec(ctx, `INSERT INTO audit (at, who, action, subject, detail) VALUES ($1, $2, $3, $4, $5)`, millis(e.At), e.Who, e.Action, e.Subject, e.Detail)
+	_, err := t.exec(ctx, `INSERT INTO audit (at, who, action, subject, detail) VALUES ($1, $2, $3, $4, $5)`, millis(e.At), e.Who, e.Action,
+		e.Subject, e.Detail)
 	return err
 }
 

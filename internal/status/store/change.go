@@ -49,7 +49,8 @@ func (t *Tx) ChangeIncident(ctx context.Context, ref string, e Entry, f func(*in
 // ChangeMaintenance calls f with the maintenance that has the Ref, or with a new one
 // if ref is empty, stores it, and adds an entry to the audit log, as ChangeIncident
 // does.
-func (t *Tx) ChangeMaintenance(ctx context.Context, ref string, e Entry, f func(*incident.Maintenance) error) (m incident.Maintenance, err error) {
+func (t *Tx) ChangeMaintenance(ctx context.Context, ref string, e Entry, f func(*incident.Maintenance) error) (m incident.Maintenance,
+	err error) {
 	if ref != "" {
 		var found bool
 		if m, found, err = t.Maintenance(ctx, ref); err != nil {

@@ -16,8 +16,10 @@ import (
 // tables returns all tables that contain data, each after those that it refers to.
 func tables() []string {
 	return []string{
-		"node", "presence", "signal", "reason", "state_change", "transition", "token", "alert", "incident", "incident_update", "incident_component",
-		"postmortem", "maintenance", "maintenance_update", "maintenance_component", "operator", "session", "audit", "hub", "hub_gap", "lease", "api_request",
+		"node", "presence", "signal", "reason", "state_change", "transition", "token", "alert", "incident", "incident_update",
+		"incident_component",
+		"postmortem", "maintenance", "maintenance_update", "maintenance_component", "operator", "session", "audit", "hub", "hub_gap",
+		"lease", "api_request",
 	}
 }
 

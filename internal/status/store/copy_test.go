@@ -28,7 +28,8 @@ func filled(t *testing.T, b bench) {
 			if err != nil {
 				return err
 			}
-			if err := tx.SavePresence(t.Context(), id, store.Presence{Boot: "b1", Started: noon, Seq: 7, Sent: noon, Arrived: noon, TTL: time.Minute}); err != nil {
+			if err := tx.SavePresence(t.Context(), id, store.Presence{Boot: "b1", Started: noon, Seq: 7, Sent: noon, Arrived: noon,
+				TTL: time.Minute}); err != nil {
 				return err
 			}
 			signal, err := tx.Signal(t.Context(), store.Key{Kind: store.OfNode, Owner: key, Name: "storage"}, store.Signal{Summary: "ö"})
@@ -44,7 +45,8 @@ func filled(t *testing.T, b bench) {
 			if err := tx.Rewrite(t.Context(), signal, noon, line); err != nil {
 				return err
 			}
-			if _, err := tx.AddTransition(t.Context(), id, native.Transition{ID: "1", Transition: report.Transition{At: noon, Summary: "it's \"quoted\""}}, noon); err != nil {
+			if _, err := tx.AddTransition(t.Context(), id, native.Transition{ID: "1",
+				Transition: report.Transition{At: noon, Summary: "it's \"quoted\""}}, noon); err != nil {
 				return err
 			}
 		}
@@ -52,7 +54,8 @@ func filled(t *testing.T, b bench) {
 		if err := errors.Join(tx.SaveIncident(t.Context(), &i), tx.SaveMaintenance(t.Context(), &m)); err != nil {
 			return err
 		}
-		return tx.IssueToken(t.Context(), store.NewSecret(), store.Token{Kind: store.NodeToken, Subject: "rl1/node01", Created: noon, CreatedBy: "kim"})
+		return tx.IssueToken(t.Context(), store.NewSecret(), store.Token{Kind: store.NodeToken, Subject: "rl1/node01", Created: noon,
+			CreatedBy: "kim"})
 	})
 }
 

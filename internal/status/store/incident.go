@@ -43,8 +43,10 @@ func (t *Tx) incidents(ctx context.Context, where string, arg any) (list []incid
 			started, created, updated int64
 			resolved, published       sql.NullInt64
 		)
-		err := r.Scan(&i.ID, &i.Ref, &i.Title, &impact, &i.Status, &i.OpenedBy, &i.Owner, &started, &resolved, &created, &updated, &published, &i.Revision, &i.AfterCare)
-		i.Impact, i.Started, i.Resolved, i.Created, i.Updated, i.Published = impactOf(impact), at(started), maybe(resolved), at(created), at(updated), maybe(published)
+		err := r.Scan(&i.ID, &i.Ref, &i.Title, &impact, &i.Status, &i.OpenedBy, &i.Owner, &started, &resolved, &created, &updated,
+			&published, &i.Revision, &i.AfterCare)
+		i.Impact, i.Started, i.Resolved, i.Created, i.Updated, i.Published = impactOf(impact), at(started), maybe(resolved), at(created),
+			at(updated), maybe(published)
 		place[i.ID] = len(list)
 		list = append(list, i)
 		return err
@@ -82,7 +84,8 @@ func (t *Tx) incidents(ctx context.Context, where string, arg any) (list []incid
 			list[n].Updates = append(list[n].Updates, u)
 		}
 		return nil
-	}, `SELECT incident_id, id, status, body, at, created, edited, author, affected FROM incident_update WHERE `+which+` ORDER BY at, id`, arg); err != nil {
+	}, `SELECT incident_id, id, status, body, at, created, edited, author, affected FROM incident_update WHERE `+which+` ORDER BY at, id`,
+		arg); err != nil {
 		return nil, err
 	}
 	return list, t.rows(ctx, func(r *sql.Rows) error {
@@ -126,7 +129,8 @@ func scanUpdate(r *sql.Rows, after ...any) (of int64, u incident.Update, err err
 // incident gets its next revision. ErrChanged: its revision is not the latest.
 func (t *Tx) SaveIncident(ctx context.Context, i *incident.Incident) error {
 	found, err := t.save(ctx, "incident", &i.ID, &i.Revision, []column{
-		{"ref", i.Ref}, {"title", i.Title}, {"impact", i.Impact.Rank()}, {"status", string(i.Status)}, {"opened_by", i.OpenedBy}, {"owner", i.Owner},
+		{"ref", i.Ref}, {"title", i.Title}, {"impact", i.Impact.Rank()}, {"status", string(i.Status)}, {"opened_by", i.OpenedBy},
+		{"owner", i.Owner},
 		{"started", millis(i.Started)}, {"resolved", optional(i.Resolved)}, {"created", millis(i.Created)}, {"updated", millis(i.Updated)},
 		{"published", optional(i.Published)}, {"after_care", i.AfterCare},
 	})
@@ -140,7 +144,8 @@ func (t *Tx) SaveIncident(ctx context.Context, i *incident.Incident) error {
 		return err
 	}
 	for _, a := range i.Components {
-		if _, err := t.exec(ctx, `INSERT INTO incident_component (incident_id, component, impact, declared) VALUES ($1, $2, $3, $4)`, i.ID, a.Component, a.Impact.Rank(), number(a.Declared)); err != nil {
+		if _, err := t.exec(ctx, `INSERT INTO incident_component (incident_id, component, impact, declared) VALUES ($1, $2, $3, $4)`, i.ID,
+			a.Component, a.Impact.Rank(), number(a.Declared)); err != nil {
 			return err
 		}
 	}
@@ -184,7 +189,8 @@ func (t *Tx) save(ctx context.Context, table string, id, revision *int64, column
 	}
 	query := `INSERT INTO ` + table + ` (revision` + names.String() + `) VALUES ($1` + values.String() + `) RETURNING id, revision`
 	if *id != 0 {
-		query = fmt.Sprintf(`UPDATE %s SET revision = $1%s WHERE id = $%d AND revision = $%d RETURNING id, revision`, table, set.String(), len(args)+1, len(args)+2)
+		query = fmt.Sprintf(`UPDATE %s SET revision = $1%s WHERE id = $%d AND revision = $%d RETURNING id, revision`, table, set.String(),
+			len(args)+1, len(args)+2)
 		args = append(args, *id, *revision)
 	}
 	return t.one(ctx, []any{id, revision}, query, args...)
@@ -202,7 +208,8 @@ func (t *Tx) saveUpdate(ctx context.Context, of string, id int64, u *incident.Up
 		_, err := t.exec(ctx, fmt.Sprintf(`UPDATE %s_update SET status = $2, body = $3, at = $4, created = $5, edited = $6, author = $7%s WHERE %s_id = $1 AND id = $%d`, of, set, of, len(args)+1), append(args, u.ID)...)
 		return err
 	}
-	_, err := t.one(ctx, []any{&u.ID}, fmt.Sprintf(`INSERT INTO %s_update (%s_id, status, body, at, created, edited, author%s) VALUES ($1, $2, $3, $4, $5, $6, $7%s) RETURNING id`, of, of, column, value), args...)
+	_, err := t.one(ctx, []any{&u.ID},
+		fmt.Sprintf(`INSERT INTO %s_update (%s_id, status, body, at, created, edited, author%s) VALUES ($1, $2, $3, $4, $5, $6, $7%s) RETURNING id`, of, of, column, value), args...)
 	return err
 }
 

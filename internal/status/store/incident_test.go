@@ -15,13 +15,17 @@ import (
 )
 
 func anIncident() incident.Incident {
-	i := incident.Incident{Ref: "20261122-aaaaa", Title: "Storage: \"Node 2\"", Impact: report.DegradedPerformance, OpenedBy: "rl1/storage", Started: noon, Created: noon, Published: noon, AfterCare: "Restart.\n"}
-	i.Post(incident.Update{Status: incident.Investigating, Body: "One\n\n*two*", At: noon, Created: noon.Add(time.Second), Author: "kim", Affected: []incident.Affected{{Component: "node-2", Impact: report.MajorOutage, Declared: true}, {Component: "node-1", Impact: report.PartialOutage}}})
+	i := incident.Incident{Ref: "20261122-aaaaa", Title: "Storage: \"Node 2\"", Impact: report.DegradedPerformance, OpenedBy: "rl1/storage",
+		Started: noon, Created: noon, Published: noon, AfterCare: "Restart.\n"}
+	i.Post(incident.Update{Status: incident.Investigating, Body: "One\n\n*two*", At: noon, Created: noon.Add(time.Second), Author: "kim",
+		Affected: []incident.Affected{{Component: "node-2", Impact: report.MajorOutage, Declared: true},
+			{Component: "node-1", Impact: report.PartialOutage}}})
 	return i
 }
 
 func aMaintenance() incident.Maintenance {
-	m := incident.Maintenance{Ref: "20261122-mmmmm", Title: "Migration", Impacting: true, Starts: noon.Add(time.Hour), Ends: noon.Add(2 * time.Hour), Created: noon, Published: noon, Components: []string{"node-1", "node-2"}}
+	m := incident.Maintenance{Ref: "20261122-mmmmm", Title: "Migration", Impacting: true, Starts: noon.Add(time.Hour),
+		Ends: noon.Add(2 * time.Hour), Created: noon, Published: noon, Components: []string{"node-1", "node-2"}}
 	m.Post(incident.Update{Status: incident.Scheduled, Body: "No downtime", At: noon, Created: noon, Author: "kim"})
 	return m
 }
@@ -47,12 +51,14 @@ func incidents(t *testing.T, b bench) {
 	same(i)
 	stale := i
 	i.Owner, i.AfterCare = "kim", ""
-	i.Post(incident.Update{Status: incident.Resolved, Body: "Over", At: noon.Add(time.Minute), Created: noon.Add(time.Minute), Author: "kim"})
+	i.Post(incident.Update{Status: incident.Resolved, Body: "Over", At: noon.Add(time.Minute), Created: noon.Add(time.Minute),
+		Author: "kim"})
 	i.Updates[0].Body, i.Updates[0].Edited = "Edited", noon.Add(time.Minute)
 	i.Postmortem = incident.Postmortem{Body: "Why", Author: "kim", Created: noon, Updated: noon, Published: noon}
 	b.update(t, func(tx *store.Tx) error { return tx.SaveIncident(t.Context(), &i) })
 	same(i)
-	if err := b.Update(t.Context(), func(tx *store.Tx) error { return tx.SaveIncident(t.Context(), &stale) }); !errors.Is(err, store.ErrChanged) {
+	if err := b.Update(t.Context(), func(tx *store.Tx) error { return tx.SaveIncident(t.Context(), &stale) }); !errors.Is(err,
+		store.ErrChanged) {
 		t.Errorf("an older revision: %v", err)
 	}
 	same(i)
@@ -94,7 +100,8 @@ func declared(t *testing.T, b bench) {
 		})
 	}
 	major, partial := anIncident(), anIncident()
-	partial.Ref, partial.Components[slices.IndexFunc(partial.Components, func(a incident.Affected) bool { return a.Declared })].Impact = "20261122-ppppp", report.PartialOutage
+	partial.Ref, partial.Components[slices.IndexFunc(partial.Components,
+		func(a incident.Affected) bool { return a.Declared })].Impact = "20261122-ppppp", report.PartialOutage
 	step(&partial, noon)
 	step(&major, noon.Add(time.Minute))
 	major.Post(incident.Update{Status: incident.Resolved, At: noon.Add(2 * time.Minute)})
@@ -124,7 +131,8 @@ func maintenances(t *testing.T, b bench) {
 	if m.Revision != 2 {
 		t.Errorf("revision %d", m.Revision)
 	}
-	if err := b.Update(t.Context(), func(tx *store.Tx) error { return tx.SaveMaintenance(t.Context(), &stale) }); !errors.Is(err, store.ErrChanged) {
+	if err := b.Update(t.Context(), func(tx *store.Tx) error { return tx.SaveMaintenance(t.Context(), &stale) }); !errors.Is(err,
+		store.ErrChanged) {
 		t.Errorf("an older revision: %v", err)
 	}
 	b.view(t, func(tx *store.Tx) error {

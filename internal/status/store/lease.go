@@ -38,7 +38,8 @@ func (t *Tx) Beat(ctx context.Context, hub string, started, now time.Time, lapse
 		return err
 	}
 	if was := maybe(latest); !was.IsZero() && now.Sub(was) > lapse {
-		if _, err := t.exec(ctx, `INSERT INTO hub_gap (begins, ends) VALUES ($1, $2) ON CONFLICT (begins) DO NOTHING`, millis(was), millis(now)); err != nil {
+		if _, err := t.exec(ctx, `INSERT INTO hub_gap (begins, ends) VALUES ($1, $2) ON CONFLICT (begins) DO NOTHING`, millis(was),
+			millis(now)); err != nil {
 			return err
 		}
 	}

@@ -33,7 +33,8 @@ func (t *Tx) maintenances(ctx context.Context, where string, arg any) (list []in
 			starts, ends, created, updated int64
 			began, finished, published     sql.NullInt64
 		)
-		err := r.Scan(&m.ID, &m.Ref, &m.Title, &m.Status, &impacting, &starts, &ends, &m.Node, &m.Revision, &created, &updated, &published, &began, &finished)
+		err := r.Scan(&m.ID, &m.Ref, &m.Title, &m.Status, &impacting, &starts, &ends, &m.Node, &m.Revision, &created, &updated, &published,
+			&began, &finished)
 		m.Impacting, m.Starts, m.Ends, m.Created, m.Updated = impacting != 0, at(starts), at(ends), at(created), at(updated)
 		m.Published, m.Began, m.Finished = maybe(published), maybe(began), maybe(finished)
 		place[m.ID] = len(list)
@@ -71,8 +72,10 @@ func (t *Tx) maintenances(ctx context.Context, where string, arg any) (list []in
 // SaveIncident does an incident.
 func (t *Tx) SaveMaintenance(ctx context.Context, m *incident.Maintenance) error {
 	found, err := t.save(ctx, "maintenance", &m.ID, &m.Revision, []column{
-		{"ref", m.Ref}, {"title", m.Title}, {"status", string(m.Status)}, {"impacting", number(m.Impacting)}, {"starts", millis(m.Starts)}, {"ends", millis(m.Ends)},
-		{"node", m.Node}, {"created", millis(m.Created)}, {"updated", millis(m.Updated)}, {"published", optional(m.Published)}, {"began", optional(m.Began)}, {"finished", optional(m.Finished)},
+		{"ref", m.Ref}, {"title", m.Title}, {"status", string(m.Status)}, {"impacting", number(m.Impacting)}, {"starts", millis(m.Starts)},
+		{"ends", millis(m.Ends)},
+		{"node", m.Node}, {"created", millis(m.Created)}, {"updated", millis(m.Updated)}, {"published", optional(m.Published)},
+		{"began", optional(m.Began)}, {"finished", optional(m.Finished)},
 	})
 	if err != nil {
 		return err

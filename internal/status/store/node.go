@@ -66,7 +66,8 @@ func (t *Tx) SavePresence(ctx context.Context, id int64, p Presence) error {
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
 		ON CONFLICT (node_id) DO UPDATE SET boot = excluded.boot, started = excluded.started, seq = excluded.seq, sent = excluded.sent, arrived = excluded.arrived,
 			interval_s = excluded.interval_s, ttl_s = excluded.ttl_s, final = excluded.final, digest = excluded.digest, answered = excluded.answered, silent = excluded.silent, silence = excluded.silence`,
-		id, p.Boot, p.Started.UnixNano(), int64(p.Seq), millis(p.Sent), millis(p.Arrived), int64(p.Interval/time.Second), int64(p.TTL/time.Second), final, p.Digest, string(answered), optional(p.Silent), p.Silence)
+		id, p.Boot, p.Started.UnixNano(), int64(p.Seq), millis(p.Sent), millis(p.Arrived), int64(p.Interval/time.Second),
+		int64(p.TTL/time.Second), final, p.Digest, string(answered), optional(p.Silent), p.Silence)
 	return err
 }
 
@@ -77,7 +78,8 @@ func (t *Tx) SaveBody(ctx context.Context, b native.Body, arrived time.Time) (id
 	if err != nil {
 		return 0, err
 	}
-	_, err = t.one(ctx, []any{&id}, `INSERT INTO node (key, name, site, version, first_seen, body, body_at) VALUES ($1, $2, $3, $4, $5, $6, $5)
+	_, err = t.one(ctx, []any{&id},
+		`INSERT INTO node (key, name, site, version, first_seen, body, body_at) VALUES ($1, $2, $3, $4, $5, $6, $5)
 		ON CONFLICT (key) DO UPDATE SET name = excluded.name, site = excluded.site, version = excluded.version, body = excluded.body, body_at = excluded.body_at
 		RETURNING id`, b.Node.ID, b.Node.Name, b.Node.Site, b.Agent.Version, millis(arrived), raw)
 	return id, err
@@ -105,7 +107,8 @@ func (t *Tx) nodes(ctx context.Context, which string, args ...any) (list []Node,
 			first, bodyAt int64
 			row           presenceRow
 		)
-		if err := r.Scan(append([]any{&n.ID, &n.Key, &n.Name, &n.Site, &n.Version, &first, &raw, &bodyAt}, row.fields()...)...); err != nil {
+		if err := r.Scan(append([]any{&n.ID, &n.Key, &n.Name, &n.Site, &n.Version, &first, &raw, &bodyAt},
+			row.fields()...)...); err != nil {
 			return err
 		}
 		n.FirstSeen, n.BodyAt = at(first), at(bodyAt)
@@ -137,7 +140,8 @@ type presenceRow struct {
 }
 
 func (r *presenceRow) fields() []any {
-	return []any{&r.boot, &r.started, &r.seq, &r.sent, &r.arrived, &r.every, &r.ttl, &r.final, &r.digest, &r.answered, &r.silent, &r.silence}
+	return []any{&r.boot, &r.started, &r.seq, &r.sent, &r.arrived, &r.every, &r.ttl, &r.final, &r.digest, &r.answered,
+		&r.silent, &r.silence}
 }
 
 func (r *presenceRow) presence() (Presence, error) {

@@ -35,7 +35,8 @@ type Operator struct {
 
 // AddOperator stores a new operator. Its error names the reason if the name is taken.
 func (t *Tx) AddOperator(ctx context.Context, o Operator) error {
-	n, err := t.exec(ctx, `INSERT INTO operator (name, role, password, created) VALUES ($1, $2, $3, $4) ON CONFLICT (name) DO NOTHING`, o.Name, o.Role, o.Password, millis(o.Created))
+	n, err := t.exec(ctx, `INSERT INTO operator (name, role, password, created) VALUES ($1, $2, $3, $4) ON CONFLICT (name) DO NOTHING`,
+		o.Name, o.Role, o.Password, millis(o.Created))
 	if err == nil && n == 0 {
 		err = fmt.Errorf("operator %s already exists", o.Name)
 	}
@@ -95,7 +96,8 @@ const maxSessions = 20
 // StartSession stores a session with only the hash of its secret.
 func (t *Tx) StartSession(ctx context.Context, secret string, operator int64, now, expires time.Time) error {
 	hash := sha256.Sum256([]byte(secret))
-	if _, err := t.exec(ctx, `INSERT INTO session (hash, operator_id, created, expires) VALUES ($1, $2, $3, $4)`, hash[:], operator, millis(now), millis(expires)); err != nil {
+	if _, err := t.exec(ctx, `INSERT INTO session (hash, operator_id, created, expires) VALUES ($1, $2, $3, $4)`, hash[:], operator,
+		millis(now), millis(expires)); err != nil {
 		return err
 	}
 	_, err := t.exec(ctx, `DELETE FROM session WHERE operator_id = $1 AND (expires <= $2 OR hash NOT IN

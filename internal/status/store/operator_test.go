@@ -15,7 +15,8 @@ func addOperators(t *testing.T, b bench, names ...string) {
 	t.Helper()
 	b.update(t, func(tx *store.Tx) error {
 		for _, name := range names {
-			if err := tx.AddOperator(t.Context(), store.Operator{Name: name, Role: store.Viewer, Password: "hash of " + name, Created: noon}); err != nil {
+			if err := tx.AddOperator(t.Context(), store.Operator{Name: name, Role: store.Viewer, Password: "hash of " + name,
+				Created: noon}); err != nil {
 				return err
 			}
 		}
@@ -34,7 +35,8 @@ func operators(t *testing.T, b bench) {
 		return o, found
 	}
 	kim, found := named("kim")
-	if diff := cmp.Diff(store.Operator{ID: kim.ID, Name: "kim", Role: store.Viewer, Password: "hash of kim", Created: noon}, kim); !found || diff != "" {
+	if diff := cmp.Diff(store.Operator{ID: kim.ID, Name: "kim", Role: store.Viewer, Password: "hash of kim", Created: noon}, kim); !found ||
+		diff != "" {
 		t.Error(diff)
 	}
 	for _, name := range []string{"KIM", "kim ", "", "k%", "ki_"} {

@@ -21,7 +21,8 @@ const requestsFor = 24 * time.Hour
 // same token and key. Until the transaction ends, another hub with the same request
 // waits.
 func (t *Tx) ClaimRequest(ctx context.Context, r Request) (earlier Request, claimed bool, err error) {
-	if _, err := t.exec(ctx, `DELETE FROM api_request WHERE token_id = $1 AND at <= $2`, r.Token, millis(r.At.Add(-requestsFor))); err != nil {
+	if _, err := t.exec(ctx, `DELETE FROM api_request WHERE token_id = $1 AND at <= $2`, r.Token,
+		millis(r.At.Add(-requestsFor))); err != nil {
 		return r, false, err
 	}
 	n, err := t.exec(ctx, `INSERT INTO api_request (token_id, key, digest, at, shows) VALUES ($1, $2, $3, $4, $5) ON CONFLICT (token_id, key) DO NOTHING`,
@@ -30,7 +31,8 @@ func (t *Tx) ClaimRequest(ctx context.Context, r Request) (earlier Request, clai
 		return r, true, err
 	}
 	var ms int64
-	_, err = t.one(ctx, []any{&r.Digest, &ms, &r.Shows}, `SELECT digest, at, shows FROM api_request WHERE token_id = $1 AND key = $2`, r.Token, r.Key)
+	_, err = t.one(ctx, []any{&r.Digest, &ms, &r.Shows}, `SELECT digest, at, shows FROM api_request WHERE token_id = $1 AND key = $2`,
+		r.Token, r.Key)
 	r.At = at(ms)
 	return r, false, err
 }

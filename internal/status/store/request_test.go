@@ -14,7 +14,8 @@ func requests(t *testing.T, b bench) {
 	ids := make([]int64, len(secrets))
 	b.update(t, func(tx *store.Tx) error {
 		for n, secret := range secrets {
-			if err := tx.IssueToken(t.Context(), secret, store.Token{Kind: store.APIToken, Subject: store.Viewer, Label: "a", Created: noon}); err != nil {
+			if err := tx.IssueToken(t.Context(), secret, store.Token{Kind: store.APIToken, Subject: store.Viewer, Label: "a",
+				Created: noon}); err != nil {
 				return err
 			}
 			k, _, err := tx.TokenOf(t.Context(), secret)
@@ -28,7 +29,8 @@ func requests(t *testing.T, b bench) {
 	claim := func(token int, key string, at time.Time) (earlier store.Request, claimed bool) {
 		t.Helper()
 		b.update(t, func(tx *store.Tx) (err error) {
-			earlier, claimed, err = tx.ClaimRequest(t.Context(), store.Request{Token: ids[token], Key: key, Digest: []byte(key + "digest"), At: at})
+			earlier, claimed, err = tx.ClaimRequest(t.Context(), store.Request{Token: ids[token], Key: key,
+				Digest: []byte(key + "digest"), At: at})
 			if err != nil || !claimed {
 				return err
 			}
@@ -42,15 +44,18 @@ func requests(t *testing.T, b bench) {
 		at    time.Time
 		want  bool
 	}{
-		{0, "k", noon, true}, {0, "k", noon.Add(23 * time.Hour), false}, {0, "l", noon, true}, {1, "k", noon, true}, {0, "k", noon.Add(24 * time.Hour), true}, {1, "k", noon.Add(time.Minute), false},
+		{0, "k", noon, true}, {0, "k", noon.Add(23 * time.Hour), false}, {0, "l", noon, true}, {1, "k", noon, true},
+		{0, "k", noon.Add(24 * time.Hour), true}, {1, "k", noon.Add(time.Minute), false},
 	} {
 		earlier, claimed := claim(c.token, c.key, c.at)
-		if claimed != c.want || !claimed && (earlier.Shows != "/incidents/x" || string(earlier.Digest) != c.key+"digest" || !earlier.At.Equal(noon)) {
+		if claimed != c.want || !claimed && (earlier.Shows != "/incidents/x" || string(earlier.Digest) != c.key+"digest" ||
+			!earlier.At.Equal(noon)) {
 			t.Errorf("%+v: %t %+v", c, claimed, earlier)
 		}
 	}
 	if err := b.Update(t.Context(), func(tx *store.Tx) error {
-		return tx.IssueToken(t.Context(), store.NewSecret(), store.Token{Kind: store.APIToken, Subject: store.Admin, Label: "a", Created: noon})
+		return tx.IssueToken(t.Context(), store.NewSecret(), store.Token{Kind: store.APIToken, Subject: store.Admin, Label: "a",
+			Created: noon})
 	}); err == nil {
 		t.Error("a third token of one name is valid")
 	}

@@ -52,7 +52,8 @@ func (t *Tx) Silent(ctx context.Context) (map[string]bool, error) {
 // changes on, and stores why it is silent; false: a report has arrived in the
 // meantime.
 func (t *Tx) RecordSilence(ctx context.Context, h LastReport, reason string, changes uptime.Timeline) (bool, error) {
-	n, err := t.exec(ctx, `UPDATE presence SET silent = $3, silence = $4 WHERE node_id = $1 AND arrived = $2`, h.ID, millis(h.Arrived), millis(changes[0].At), reason)
+	n, err := t.exec(ctx, `UPDATE presence SET silent = $3, silence = $4 WHERE node_id = $1 AND arrived = $2`, h.ID, millis(h.Arrived),
+		millis(changes[0].At), reason)
 	if err != nil || n == 0 {
 		return false, err
 	}

@@ -19,7 +19,8 @@ func (b bench) write(t *testing.T) {
 	t.Helper()
 	b.update(t, func(tx *store.Tx) error {
 		for n := range 200 {
-			if err := tx.Audit(t.Context(), store.Entry{At: noon, Who: "kim", Subject: fmt.Sprint(n), Detail: strings.Repeat("x", 2000)}); err != nil {
+			if err := tx.Audit(t.Context(), store.Entry{At: noon, Who: "kim", Subject: fmt.Sprint(n),
+				Detail: strings.Repeat("x", 2000)}); err != nil {
 				return err
 			}
 		}

@@ -75,8 +75,11 @@ func TestStore(t *testing.T) {
 
 func suite(t *testing.T, address func(*testing.T) string) {
 	for name, test := range map[string]func(*testing.T, bench){
-		"Nodes": nodes, "Timelines": timelines, "Transitions": transitions, "Tokens": tokens, "LastUse": lastUse, "Leases": leases, "Gaps": gaps, "Prune": prune,
-		"Incidents": incidents, "Declared": declared, "ChangesByHand": changesByHand, "Maintenances": maintenances, "Rollback": rollback, "Alerts": alerts, "Reopen": reopen, "Operators": operators, "Sessions": sessions, "HostileText": hostileText, "Requests": requests, "Writers": writers,
+		"Nodes": nodes, "Timelines": timelines, "Transitions": transitions, "Tokens": tokens, "LastUse": lastUse, "Leases": leases,
+		"Gaps": gaps, "Prune": prune,
+		"Incidents": incidents, "Declared": declared, "ChangesByHand": changesByHand, "Maintenances": maintenances, "Rollback": rollback,
+		"Alerts": alerts, "Reopen": reopen, "Operators": operators, "Sessions": sessions, "HostileText": hostileText, "Requests": requests,
+		"Writers": writers,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, open(t, address(t))) })
 	}
@@ -84,20 +87,24 @@ func suite(t *testing.T, address func(*testing.T) string) {
 
 func body(key string) native.Body {
 	return native.Body{
-		Schema: native.Schema, Node: native.Node{ID: key, Name: "node2", Site: "rl1"}, Seq: 1<<53 - 1, SentAt: noon, Interval: 30, TTL: 100, Status: report.Operational,
-		Agent:      native.Agent{Version: "1.2.3", Boot: "b1", Started: noon.Add(-time.Hour)},
-		Components: []native.Component{{ID: "storage", Status: report.Operational, State: report.Seen, Since: noon, Summary: "storage: operational"}},
-		Findings:   []report.Finding{}, Transitions: []native.Transition{},
+		Schema: native.Schema, Node: native.Node{ID: key, Name: "node2", Site: "rl1"}, Seq: 1<<53 - 1, SentAt: noon, Interval: 30, TTL: 100,
+		Status: report.Operational,
+		Agent:  native.Agent{Version: "1.2.3", Boot: "b1", Started: noon.Add(-time.Hour)},
+		Components: []native.Component{{ID: "storage", Status: report.Operational, State: report.Seen, Since: noon,
+			Summary: "storage: operational"}},
+		Findings: []report.Finding{}, Transitions: []native.Transition{},
 	}
 }
 
 func nodes(t *testing.T, b bench) {
 	p := store.Presence{
-		Boot: "b1", Started: noon.Add(-time.Hour + 7), Seq: 1<<53 - 1, Sent: noon, Arrived: noon.Add(time.Second), Interval: 30 * time.Second, TTL: 100 * time.Second,
+		Boot: "b1", Started: noon.Add(-time.Hour + 7), Seq: 1<<53 - 1, Sent: noon, Arrived: noon.Add(time.Second),
+		Interval: 30 * time.Second, TTL: 100 * time.Second,
 		Final: "reboot", Digest: "x", Answered: []native.Response{{Accepted: 3, ServerTime: noon}}, Silent: noon.Add(time.Minute),
 	}
 	before := store.Presence{
-		Boot: "b0", Started: noon.Add(-2 * time.Hour), Seq: 1, Sent: noon.Add(-time.Minute), Arrived: noon.Add(-time.Minute), Interval: time.Minute, TTL: 200 * time.Second,
+		Boot: "b0", Started: noon.Add(-2 * time.Hour), Seq: 1, Sent: noon.Add(-time.Minute), Arrived: noon.Add(-time.Minute),
+		Interval: time.Minute, TTL: 200 * time.Second,
 		Digest: "y", Answered: []native.Response{{Accepted: 1, ServerTime: noon}}, Silence: "no_report",
 	}
 	old := body("rl1/node2")
@@ -116,7 +123,8 @@ func nodes(t *testing.T, b bench) {
 	}
 	b.view(t, func(tx *store.Tx) error {
 		list, err := tx.Nodes(t.Context())
-		want := []store.Node{{ID: id, Key: "rl1/node2", Name: "node2", Site: "rl1", Version: "1.2.3", FirstSeen: noon, Body: body("rl1/node2"), BodyAt: noon, Presence: p}}
+		want := []store.Node{{ID: id, Key: "rl1/node2", Name: "node2", Site: "rl1", Version: "1.2.3", FirstSeen: noon,
+			Body: body("rl1/node2"), BodyAt: noon, Presence: p}}
 		if diff := cmp.Diff(want, list); diff != "" {
 			t.Error(diff)
 		}
@@ -165,7 +173,8 @@ func timelines(t *testing.T, b bench) {
 	recorded := func(from int, want ...uptime.Change) {
 		t.Helper()
 		b.view(t, func(tx *store.Tx) error {
-			got, err := tx.Timelines(t.Context(), []store.Key{key, {Kind: store.Checked, Name: "none"}}, noon.Add(time.Duration(from)*time.Minute))
+			got, err := tx.Timelines(t.Context(), []store.Key{key, {Kind: store.Checked, Name: "none"}},
+				noon.Add(time.Duration(from)*time.Minute))
 			if diff := cmp.Diff(map[store.Key]uptime.Timeline{key: want}, got); diff != "" {
 				t.Error(diff)
 			}
@@ -191,7 +200,9 @@ func timelines(t *testing.T, b bench) {
 }
 
 func transitions(t *testing.T, b bench) {
-	x := native.Transition{ID: "run/1", Run: noon.Add(time.Nanosecond), Transition: report.Transition{N: 1, At: noon, Rule: "r", Subject: "bond0", Component: "storage", From: "clear", To: "warning", Impact: report.PartialOutage, ImpactFrom: report.Operational, Summary: "s"}}
+	x := native.Transition{ID: "run/1", Run: noon.Add(time.Nanosecond),
+		Transition: report.Transition{N: 1, At: noon, Rule: "r", Subject: "bond0", Component: "storage", From: "clear", To: "warning",
+			Impact: report.PartialOutage, ImpactFrom: report.Operational, Summary: "s"}}
 	b.update(t, func(tx *store.Tx) error {
 		id, err := tx.SaveBody(t.Context(), body("rl1/node2"), noon)
 		if err != nil {
@@ -214,7 +225,8 @@ func tokens(t *testing.T, b bench) {
 	secrets := []string{store.NewSecret(), store.NewSecret(), store.NewSecret()}
 	issue := func(n int) error {
 		return b.Update(t.Context(), func(tx *store.Tx) error {
-			return tx.IssueToken(t.Context(), secrets[n], store.Token{Kind: store.NodeToken, Subject: "rl1/node2", Label: "l", Created: noon, CreatedBy: "kim", Expires: noon.Add(time.Hour)})
+			return tx.IssueToken(t.Context(), secrets[n], store.Token{Kind: store.NodeToken, Subject: "rl1/node2", Label: "l",
+				Created: noon, CreatedBy: "kim", Expires: noon.Add(time.Hour)})
 		})
 	}
 	if err := errors.Join(issue(0), issue(1)); err != nil {
@@ -327,23 +339,28 @@ func prune(t *testing.T, b bench) {
 		if err != nil {
 			return err
 		}
-		err = tx.Rewrite(t.Context(), id, noon, uptime.Timeline{change(0, report.Operational), change(1, report.MajorOutage), change(2, report.Operational), change(9, report.MajorOutage)})
+		err = tx.Rewrite(t.Context(), id, noon, uptime.Timeline{change(0, report.Operational), change(1, report.MajorOutage),
+			change(2, report.Operational), change(9, report.MajorOutage)})
 		var made error
 		node, made = tx.SaveBody(t.Context(), body("rl1/node2"), noon)
 		for n, at := range []time.Time{early, early, late} {
-			_, added := tx.AddTransition(t.Context(), node, native.Transition{ID: fmt.Sprint(n), Transition: report.Transition{At: at, Rule: "r", From: "clear", To: "info"}}, noon)
+			_, added := tx.AddTransition(t.Context(), node, native.Transition{ID: fmt.Sprint(n),
+				Transition: report.Transition{At: at, Rule: "r", From: "clear", To: "info"}}, noon)
 			err = errors.Join(err, added)
 		}
 		for secret, expires := range map[string]time.Time{expired: early, revoked: {}, valid: {}, later: late} {
-			err = errors.Join(err, tx.IssueToken(t.Context(), secret, store.Token{Kind: store.AlertmanagerToken, Created: noon, Expires: expires}))
+			err = errors.Join(err, tx.IssueToken(t.Context(), secret, store.Token{Kind: store.AlertmanagerToken, Created: noon,
+				Expires: expires}))
 		}
 		k, _, found := tx.TokenOf(t.Context(), revoked)
 		_, ended := tx.RevokeToken(t.Context(), k.ID, early)
-		err = errors.Join(err, made, found, ended, tx.AddOperator(t.Context(), store.Operator{Name: "kim", Role: store.Viewer, Created: noon}))
+		err = errors.Join(err, made, found, ended, tx.AddOperator(t.Context(),
+			store.Operator{Name: "kim", Role: store.Viewer, Created: noon}))
 		operator, _, found := tx.OperatorNamed(t.Context(), "kim")
 		return errors.Join(err, found,
 			tx.StartSession(t.Context(), old, operator.ID, noon, early), tx.StartSession(t.Context(), current, operator.ID, noon, late),
-			tx.Beat(t.Context(), "a", noon, noon, time.Second), tx.Beat(t.Context(), "b", noon, early, time.Second), tx.Beat(t.Context(), "c", noon, late, time.Second))
+			tx.Beat(t.Context(), "a", noon, noon, time.Second), tx.Beat(t.Context(), "b", noon, early, time.Second),
+			tx.Beat(t.Context(), "c", noon, late, time.Second))
 	})
 	// Two changes, transitions, tokens and hubs are old, and one session and gap.
 	for n, want := range []int64{6, 4, 0} {
@@ -405,7 +422,8 @@ func rollback(t *testing.T, b bench) {
 func alerts(t *testing.T, b bench) {
 	b.update(t, func(tx *store.Tx) error {
 		return errors.Join(
-			tx.Fire(t.Context(), store.Alert{Fingerprint: "1", Component: "web", Impact: report.DegradedPerformance, Name: "Slow", Starts: noon}),
+			tx.Fire(t.Context(), store.Alert{Fingerprint: "1", Component: "web", Impact: report.DegradedPerformance, Name: "Slow",
+				Starts: noon}),
 			tx.Fire(t.Context(), store.Alert{Fingerprint: "2", Component: "web", Impact: report.MajorOutage, Name: "Down", Starts: noon}),
 			tx.Fire(t.Context(), store.Alert{Fingerprint: "2", Component: "web", Impact: report.PartialOutage, Name: "Down", Starts: noon}))
 	})
@@ -480,7 +498,8 @@ func writers(t *testing.T, b bench) {
 					if err := tx.SavePresence(t.Context(), id, store.Presence{Started: noon, Sent: noon, Arrived: noon}); err != nil {
 						return err
 					}
-					_, err = tx.AddTransition(t.Context(), id, native.Transition{ID: fmt.Sprint(n), Transition: report.Transition{At: noon}}, noon)
+					_, err = tx.AddTransition(t.Context(), id, native.Transition{ID: fmt.Sprint(n),
+						Transition: report.Transition{At: noon}}, noon)
 					return err
 				})
 				if err != nil {

@@ -65,7 +65,8 @@ func NewSecret() string {
 // addToken stores a token with only the hash of its secret.
 func (t *Tx) addToken(ctx context.Context, secret string, k Token) (id int64, err error) {
 	hash := sha256.Sum256([]byte(secret))
-	_, err = t.one(ctx, []any{&id}, `INSERT INTO token (kind, hash, subject, label, created, created_by, expires) VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING id`,
+	_, err = t.one(ctx, []any{&id},
+		`INSERT INTO token (kind, hash, subject, label, created, created_by, expires) VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING id`,
 		k.Kind, hash[:], k.Subject, k.Label, millis(k.Created), k.CreatedBy, optional(k.Expires))
 	return id, err
 }
@@ -151,12 +152,14 @@ func (t *Tx) IssueToken(ctx context.Context, secret string, k Token) error {
 		}
 		list = slices.DeleteFunc(list, func(other Token) bool { return !other.Valid(k.Created) })
 		if len(list) >= maxValid {
-			return fmt.Errorf("%d tokens of %s are valid, which is the most; %w (token %d is the older one)", len(list), k.owner(), ErrTooMany, list[len(list)-1].ID)
+			return fmt.Errorf("%d tokens of %s are valid, which is the most; %w (token %d is the older one)", len(list), k.owner(),
+				ErrTooMany, list[len(list)-1].ID)
 		}
 	}
 	id, err := t.addToken(ctx, secret, k)
 	if err != nil {
 		return err
 	}
-	return t.Audit(ctx, Entry{At: k.Created, Who: k.CreatedBy, Action: "token.create", Subject: fmt.Sprint(id), Detail: k.Kind + " " + k.Subject})
+	return t.Audit(ctx, Entry{At: k.Created, Who: k.CreatedBy, Action: "token.create", Subject: fmt.Sprint(id),
+		Detail: k.Kind + " " + k.Subject})
 }

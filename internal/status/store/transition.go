@@ -14,7 +14,8 @@ func (t *Tx) AddTransition(ctx context.Context, node int64, x native.Transition,
 	from := sql.NullInt64{Int64: int64(x.ImpactFrom.Rank()), Valid: x.ImpactFrom != ""}
 	n, err := t.exec(ctx, `INSERT INTO transition (node_id, id, at, received, rule, subject, component, from_level, to_level, impact, impact_from, summary, run, n)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) ON CONFLICT (node_id, id) DO NOTHING`,
-		node, x.ID, millis(x.At), millis(received), x.Rule, x.Subject, x.Component, x.From, x.To, x.Impact.Rank(), from, x.Summary, x.Run.UnixNano(), int64(x.N))
+		node, x.ID, millis(x.At), millis(received), x.Rule, x.Subject, x.Component, x.From, x.To, x.Impact.Rank(), from, x.Summary,
+		x.Run.UnixNano(), int64(x.N))
 	return n > 0, err
 }
 

@@ -27,7 +27,8 @@ func Sum(list []Interval) Tally {
 // Uptime returns 1 - weighted downtime / (time - maintenance - unknown), in
 // thousandths of a percent, rounded down; false: no time counts.
 func (t Tally) Uptime(w Weights) (millipercent int64, ok bool) {
-	major, partial, degraded, unknown := t.millis(report.MajorOutage), t.millis(report.PartialOutage), t.millis(report.DegradedPerformance), int64(0)
+	major, partial, degraded, unknown := t.millis(report.MajorOutage), t.millis(report.PartialOutage),
+		t.millis(report.DegradedPerformance), int64(0)
 	if w.Strict {
 		unknown = t.millis(report.Unknown)
 	}

@@ -27,7 +27,8 @@ func random(r *rand.Rand) (t uptime.Timeline) {
 
 // policies returns policies of all kinds.
 func policies() []uptime.Policy {
-	return []uptime.Policy{{}, {Kind: "worst"}, {Kind: "redundant"}, {Kind: "quorum", N: 2}, {Kind: "quorum", N: 9}, {Kind: "percent", N: 1}, {Kind: "percent", N: 60}, {Kind: "percent", N: 100}}
+	return []uptime.Policy{{}, {Kind: "worst"}, {Kind: "redundant"}, {Kind: "quorum", N: 2}, {Kind: "quorum", N: 9},
+		{Kind: "percent", N: 1}, {Kind: "percent", N: 60}, {Kind: "percent", N: 100}}
 }
 
 // A group's timeline, sums, uptime and coverage equal those counted second by second,
@@ -53,7 +54,10 @@ func TestEqualsWhatIsCountedBySecond(t *testing.T) {
 				var now []uptime.Change
 				for k, m := range members {
 					c, known := m.At(second(i))
-					if known && k == 0 && slices.ContainsFunc(windows, func(w uptime.Window) bool { return !second(i).Before(w.From) && second(i).Before(w.To) }) {
+					if known && k == 0 && slices.ContainsFunc(windows, func(w uptime.Window) bool {
+						return !second(i).Before(w.From) &&
+							second(i).Before(w.To)
+					}) {
 						c.State = report.UnderMaintenance
 					}
 					if known {
@@ -76,7 +80,8 @@ func TestEqualsWhatIsCountedBySecond(t *testing.T) {
 					t.Fatalf("seed %d, %+v: %s for %v, want %d s", seed, p, state, sum[state], n)
 				}
 			}
-			known := counted[report.Operational] + counted[report.DegradedPerformance] + counted[report.PartialOutage] + counted[report.MajorOutage]
+			known := counted[report.Operational] + counted[report.DegradedPerformance] + counted[report.PartialOutage] +
+				counted[report.MajorOutage]
 			unknown := counted[report.Unknown]
 			for _, strict := range []bool{false, true} {
 				all, down := known, counted[report.MajorOutage]*100+counted[report.PartialOutage]*30
@@ -96,7 +101,8 @@ func TestEqualsWhatIsCountedBySecond(t *testing.T) {
 }
 
 func TestPolicies(t *testing.T) {
-	const o, m, u, d, p, x = report.Operational, report.UnderMaintenance, report.Unknown, report.DegradedPerformance, report.PartialOutage, report.MajorOutage
+	const o, m, u, d, p, x = report.Operational, report.UnderMaintenance, report.Unknown, report.DegradedPerformance, report.PartialOutage,
+		report.MajorOutage
 	redundant := uptime.Policy{Kind: "redundant"}
 	two, ninety := uptime.Policy{Kind: "quorum", N: 2}, uptime.Policy{Kind: "percent", N: 90}
 	for _, c := range []struct {
@@ -105,10 +111,14 @@ func TestPolicies(t *testing.T) {
 		want    report.Impact
 	}{
 		{uptime.Policy{}, []report.Impact{o, u, m}, u}, {uptime.Policy{}, []report.Impact{o, p, u}, p}, {uptime.Policy{}, nil, ""},
-		{redundant, []report.Impact{x, o}, o}, {redundant, []report.Impact{x, u}, u}, {redundant, []report.Impact{x, m}, x}, {redundant, []report.Impact{m, m}, m},
-		{two, []report.Impact{o, x, o}, o}, {two, []report.Impact{o, x, d}, d}, {two, []report.Impact{o, x, x}, x}, {two, []report.Impact{o, u, x}, u},
-		{two, []report.Impact{o, m, m}, m}, {two, []report.Impact{o, x, m}, x}, {two, []report.Impact{x, m, m}, m}, {two, []report.Impact{x, m}, x}, {two, []report.Impact{x}, x},
-		{ninety, []report.Impact{x, o, o, o, o, o, o, o, o, o}, o}, {ninety, []report.Impact{x, x, o, o, o, o, o, o, o, o}, x}, {ninety, []report.Impact{x, o}, x},
+		{redundant, []report.Impact{x, o}, o}, {redundant, []report.Impact{x, u}, u}, {redundant, []report.Impact{x, m}, x},
+		{redundant, []report.Impact{m, m}, m},
+		{two, []report.Impact{o, x, o}, o}, {two, []report.Impact{o, x, d}, d}, {two, []report.Impact{o, x, x}, x},
+		{two, []report.Impact{o, u, x}, u},
+		{two, []report.Impact{o, m, m}, m}, {two, []report.Impact{o, x, m}, x}, {two, []report.Impact{x, m, m}, m},
+		{two, []report.Impact{x, m}, x}, {two, []report.Impact{x}, x},
+		{ninety, []report.Impact{x, o, o, o, o, o, o, o, o, o}, o}, {ninety, []report.Impact{x, x, o, o, o, o, o, o, o, o}, x},
+		{ninety, []report.Impact{x, o}, x},
 	} {
 		var now []uptime.Change
 		for _, s := range c.members {

@@ -12,7 +12,8 @@ import (
 // made returns a report with a storage component and findings "RULE SUBJECT SEVERITY IMPACT
 // SUMMARY".
 func made(storage report.Impact, findings ...string) report.Report {
-	r := report.Report{Status: storage, Components: []report.Component{{Name: "storage", Status: storage, Summary: "so it is"}, {Name: "network", Status: report.Operational}}}
+	r := report.Report{Status: storage, Components: []report.Component{{Name: "storage", Status: storage, Summary: "so it is"},
+		{Name: "network", Status: report.Operational}}}
 	for _, text := range findings {
 		w := strings.SplitN(text, " ", 5)
 		r.Findings = append(r.Findings, report.Finding{
@@ -79,7 +80,8 @@ func TestExpectations(t *testing.T) {
 			continue
 		}
 		story(l)
-		if e := l.Expectations[0]; l.Kind != "noise" || e.Line != 10 || e.Text != text || (e.Wrong() == "") != (want == "") || !strings.HasPrefix(e.Wrong(), want) {
+		if e := l.Expectations[0]; l.Kind != "noise" || e.Line != 10 || e.Text != text || (e.Wrong() == "") != (want == "") ||
+			!strings.HasPrefix(e.Wrong(), want) {
 			t.Errorf("%s: line %d: got %q, want %q", text, e.Line, e.Wrong(), want)
 		}
 	}
@@ -136,7 +138,8 @@ func TestMistakesNameLineAndWord(t *testing.T) {
 // expectations check any report without a panic, and give the same result for the
 // same reports.
 func FuzzParse(f *testing.F) {
-	for _, seed := range []string{"kind: noise\nat 90s no finding rule=a|b text~/x/\nby end component any >=unknown", "from 1m to end changes <= 3 finding severity>=warning"} {
+	for _, seed := range []string{"kind: noise\nat 90s no finding rule=a|b text~/x/\nby end component any >=unknown",
+		"from 1m to end changes <= 3 finding severity>=warning"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {

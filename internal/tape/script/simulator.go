@@ -101,8 +101,10 @@ var rounds = []struct {
 	name  string
 	every int
 }{
-	{node.SourceBond, 30}, {node.SourceOVS, 30}, {node.SourceNIC, 1}, {node.SourceDrops, 10}, {node.SourceLimits, 10}, {node.SourceKrbd, 5}, {node.SourceIO, 1},
-	{node.SourceOSDC, 5}, {node.SourceLibvirt, 10}, {node.SourceQEMU, 10}, {node.SourceKmsg, 1}, {node.SourceHost, 5}, {node.SourceCeph, 60},
+	{node.SourceBond, 30}, {node.SourceOVS, 30}, {node.SourceNIC, 1}, {node.SourceDrops, 10}, {node.SourceLimits, 10}, {node.SourceKrbd, 5},
+	{node.SourceIO, 1},
+	{node.SourceOSDC, 5}, {node.SourceLibvirt, 10}, {node.SourceQEMU, 10}, {node.SourceKmsg, 1}, {node.SourceHost, 5},
+	{node.SourceCeph, 60},
 	{node.SourceReporters, 2}, {node.SourceOverrides, 2},
 }
 
@@ -321,7 +323,8 @@ func (n *simulator) counters() []bond.Counters {
 func (n *simulator) drops() []bond.Drops {
 	var list []bond.Drops
 	for _, c := range n.counters() {
-		list = append(list, bond.Drops{Name: c.Name, Index: c.Index, Driver: "ixgbe", Counts: map[string]uint64{"rx_no_buffer_count": n.carries(c.Name).dropped}})
+		list = append(list, bond.Drops{Name: c.Name, Index: c.Index, Driver: "ixgbe",
+			Counts: map[string]uint64{"rx_no_buffer_count": n.carries(c.Name).dropped}})
 	}
 	return list
 }

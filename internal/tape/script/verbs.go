@@ -247,7 +247,8 @@ func (n *simulator) doSlave(w words) error {
 			i = len(*slaves)
 			partner := healthy
 			*slaves = append(*slaves, bond.Slave{
-				Name: name, Index: n.index(), State: "ACTIVE", MIIStatus: "UP", Carrier: true, PermMAC: fmt.Sprintf("02:00:5e:10:00:%02x", i),
+				Name: name, Index: n.index(), State: "ACTIVE", MIIStatus: "UP", Carrier: true,
+				PermMAC:    fmt.Sprintf("02:00:5e:10:00:%02x", i),
 				Aggregator: 1, Actor: &healthy, Partner: &partner, Speed: 10000, Duplex: "full", MTU: 9000, Driver: "ixgbe",
 			})
 		}
@@ -263,7 +264,8 @@ func (n *simulator) doNIC(w words) error {
 	i := slices.IndexFunc(n.links.NICs, func(c bond.NIC) bool { return c.Name == name })
 	if i < 0 {
 		i = len(n.links.NICs)
-		n.links.NICs = append(n.links.NICs, bond.NIC{Name: name, Index: n.index(), MAC: "02:00:5e:20:00:00", Up: true, Speed: 10000, Duplex: "full", MTU: 1500, Driver: "ixgbe"})
+		n.links.NICs = append(n.links.NICs, bond.NIC{Name: name, Index: n.index(), MAC: "02:00:5e:20:00:00", Up: true, Speed: 10000,
+			Duplex: "full", MTU: 1500, Driver: "ixgbe"})
 	}
 	return patch(fields, &n.links.NICs[i])
 }
@@ -342,7 +344,8 @@ func (n *simulator) doGone(w words) error {
 	of, name, slave := strings.Cut(w.rest, "/")
 	for b := range n.links.Bonds {
 		if slave && n.links.Bonds[b].Name == of {
-			n.links.Bonds[b].Slaves = slices.DeleteFunc(slices.Clone(n.links.Bonds[b].Slaves), func(s bond.Slave) bool { return remove(s.Name == name) })
+			n.links.Bonds[b].Slaves = slices.DeleteFunc(slices.Clone(n.links.Bonds[b].Slaves),
+				func(s bond.Slave) bool { return remove(s.Name == name) })
 		}
 	}
 	n.links.Bonds = slices.DeleteFunc(n.links.Bonds, func(b bond.Bond) bool { return remove(b.Name == w.rest) })
@@ -380,7 +383,7 @@ func (n *simulator) doTraffic(w words) error {
 }
 
 // doLimit: limit LINK rx|tx KIND RATE [WHERE]: adds a tc limit; limit LINK none:
-// removes all limits of the link
+// removes all limits of the link.
 func (n *simulator) doLimit(w words) error {
 	link, rest := w.first()
 	n.fresh[node.SourceLimits] = true
@@ -430,7 +433,8 @@ func (n *simulator) doMap(w words) error {
 			id = max(id, m.ID+1)
 		}
 		m := rbd.Mapped{
-			ID: id, Device: fmt.Sprintf("rbd%d", id), Major: 252, Minor: uint32(16 * id), Pool: "rbd", Image: fmt.Sprintf("vm-%d-disk-0", 101+id),
+			ID: id, Device: fmt.Sprintf("rbd%d", id), Major: 252, Minor: uint32(16 * id), Pool: "rbd",
+			Image:   fmt.Sprintf("vm-%d-disk-0", 101+id),
 			ImageID: fmt.Sprintf("1016d614%04x", id), ClientID: 4123, ClientAddr: "192.0.2.12", Nonce: "192.0.2.12:0/3141592653",
 			FSID: "33b862db-5e43-43fb-927c-e4b2e2132a65", Size: 32 << 30, Features: 0x3d, Options: &rbd.Options{},
 		}

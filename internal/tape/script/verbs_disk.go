@@ -124,7 +124,8 @@ func (n *simulator) doWaits(w words) error {
 		return v
 	}
 	m := n.mapped[devices[0]]
-	r := rbd.Request{TID: uint64(number("tid", 27)), OSD: number("osd", 1), Object: "rbd_data." + m.ImageID + ".0000000000000000", Attempts: number("attempts", 1), Ops: "read"}
+	r := rbd.Request{TID: uint64(number("tid", 27)), OSD: number("osd", 1), Object: "rbd_data." + m.ImageID + ".0000000000000000",
+		Attempts: number("attempts", 1), Ops: "read"}
 	n.growing[r.TID] = number("grow", 0)
 	i := slices.IndexFunc(n.pending, func(p rbd.Pending) bool { return p.FSID == m.FSID && p.ClientID == m.ClientID })
 	if i < 0 {
@@ -157,13 +158,15 @@ func (n *simulator) doGuests(w words) error {
 	}
 	n.guests = rbd.Guests{}
 	for i := range guests {
-		g := rbd.Guest{Name: fmt.Sprintf("vm%d", 101+i), ID: fmt.Sprintf("00000000-0000-4000-8000-%012d", i), Kind: "vm", State: "running", OS: "linux"}
+		g := rbd.Guest{Name: fmt.Sprintf("vm%d", 101+i), ID: fmt.Sprintf("00000000-0000-4000-8000-%012d", i), Kind: "vm", State: "running",
+			OS: "linux"}
 		if i < windows {
 			g.OS = "windows"
 		}
 		for d := i; d < len(n.mapped); d += guests {
 			m := n.mapped[d]
-			g.Disks = append(g.Disks, rbd.Disk{Target: "vd" + string(rune('a'+d/guests)), Client: rbd.KRBD, Path: "/dev/" + m.Device, Major: m.Major, Minor: m.Minor})
+			g.Disks = append(g.Disks, rbd.Disk{Target: "vd" + string(rune('a'+d/guests)), Client: rbd.KRBD, Path: "/dev/" + m.Device,
+				Major: m.Major, Minor: m.Minor})
 		}
 		n.guests.Guests = append(n.guests.Guests, g)
 	}

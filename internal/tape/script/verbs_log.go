@@ -90,7 +90,7 @@ func (n *simulator) doHistory(w words) error {
 }
 
 // doLost: lost COUNT: the given number of records were overwritten before they could
-// be read
+// be read.
 func (n *simulator) doLost(w words) error {
 	records, err := count(w.rest, 1e9)
 	n.logs = append(n.logs, logged{level: 6, text: "e1000e: the ring came round", lost: uint64(records)})
@@ -179,7 +179,8 @@ func (n *simulator) doPlay(w words) error {
 		if first == 0 {
 			first = at
 		}
-		n.loops = append(n.loops, loop{name: "play " + w.rest, level: level, every: 100 * 24 * time.Hour, texts: []string{line}, next: w.at + at - first})
+		n.loops = append(n.loops, loop{name: "play " + w.rest, level: level, every: 100 * 24 * time.Hour, texts: []string{line},
+			next: w.at + at - first})
 	}
 	return nil
 }

@@ -173,7 +173,8 @@ func (s FS) BlockDevice(name string) (major, minor uint32, ok bool) {
 		return 0, 0, false
 	}
 	var st unix.Statx_t
-	if err := unix.Statx(unix.AT_FDCWD, path, unix.AT_STATX_DONT_SYNC|unix.AT_NO_AUTOMOUNT, unix.STATX_TYPE, &st); err != nil || st.Mode&unix.S_IFMT != unix.S_IFBLK {
+	if err := unix.Statx(unix.AT_FDCWD, path, unix.AT_STATX_DONT_SYNC|unix.AT_NO_AUTOMOUNT, unix.STATX_TYPE, &st); err != nil ||
+		st.Mode&unix.S_IFMT != unix.S_IFBLK {
 		return 0, 0, false
 	}
 	return st.Rdev_major, st.Rdev_minor, true

@@ -70,9 +70,10 @@ func TestAttributes(t *testing.T) {
 		attrs map[string]string
 		want  func(*rbd.Mapped)
 	}{
-		"usual":           {nil, func(*rbd.Mapped) {}},
-		"namespace":       {map[string]string{"pool_ns": "tenant a"}, func(m *rbd.Mapped) { m.Namespace = "tenant a" }},
-		"snapshot":        {map[string]string{"current_snap": "daily 1", "size": "0"}, func(m *rbd.Mapped) { m.Snapshot, m.Size = "daily 1", 0 }},
+		"usual":     {nil, func(*rbd.Mapped) {}},
+		"namespace": {map[string]string{"pool_ns": "tenant a"}, func(m *rbd.Mapped) { m.Namespace = "tenant a" }},
+		"snapshot": {map[string]string{"current_snap": "daily 1", "size": "0"},
+			func(m *rbd.Mapped) { m.Snapshot, m.Size = "daily 1", 0 }},
 		"unknown name":    {map[string]string{"name": "(unknown)"}, func(m *rbd.Mapped) { m.Image = "(unknown)" }},
 		"not UTF-8":       {map[string]string{"name": "a\xffb"}, func(m *rbd.Mapped) { m.Image = "a\uFFFDb" }},
 		"no block device": {map[string]string{"major": "(none)"}, func(m *rbd.Mapped) { m.Major = 0 }},
@@ -80,7 +81,8 @@ func TestAttributes(t *testing.T) {
 		"IPv6": {map[string]string{"client_addr": "[2001:db8::7]:0/4294967295"}, func(m *rbd.Mapped) {
 			m.ClientAddr, m.Nonce = "2001:db8::7", "[2001:db8::7]:0/4294967295"
 		}},
-		"no address yet": {map[string]string{"client_addr": "0.0.0.0:0/0"}, func(m *rbd.Mapped) { m.ClientAddr, m.Nonce = "", "0.0.0.0:0/0" }},
+		"no address yet": {map[string]string{"client_addr": "0.0.0.0:0/0"},
+			func(m *rbd.Mapped) { m.ClientAddr, m.Nonce = "", "0.0.0.0:0/0" }},
 		"zone": {map[string]string{"client_addr": "[fe80::1%x]:0/1"}, func(m *rbd.Mapped) {
 			m.ClientAddr, m.Nonce, m.Partly = "", "", "unreadable: client_addr"
 		}},
@@ -91,7 +93,8 @@ func TestAttributes(t *testing.T) {
 		"no end of parents": {map[string]string{"parent": strings.Repeat("image_id 1\n\n", 100)}, func(m *rbd.Mapped) {
 			m.Parents = slices.Repeat([]string{"1"}, maxParents)
 		}},
-		"nonsense": {map[string]string{"size": "-1", "features": "61", "minor": "4294967296", "major": "x", "name": "a\nb", "image_id": "a=b"}, func(m *rbd.Mapped) {
+		"nonsense": {map[string]string{"size": "-1", "features": "61", "minor": "4294967296", "major": "x", "name": "a\nb",
+			"image_id": "a=b"}, func(m *rbd.Mapped) {
 			m.Size, m.Features, m.Minor, m.Major, m.Image, m.ImageID = 0, 0, 0, 0, "", ""
 			m.Partly = "unreadable: name, image_id, size, features, major, minor"
 		}},
@@ -172,7 +175,8 @@ func TestNoSecretInAnyValue(t *testing.T) {
 	const secret = "AQBPlantedPlantedPlantedPlantedPlanted=="
 	names := []string{"pool", "pool_ns", "name", "current_snap"} // any text is a valid name
 	for path := range oneWithBlock() {
-		for _, text := range []string{secret, "name=admin,secret=" + secret, "192.0.2.9:6789 name=a,key=" + secret + " vms x", "key=" + secret} {
+		for _, text := range []string{secret, "name=admin,secret=" + secret, "192.0.2.9:6789 name=a,key=" + secret + " vms x",
+			"key=" + secret} {
 			attr := path[strings.LastIndexByte(path, '/')+1:]
 			if text == secret && (slices.Contains(names, attr) || strings.HasSuffix(path, "dm/name")) {
 				continue

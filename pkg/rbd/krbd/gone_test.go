@@ -97,7 +97,8 @@ func TestDeviceGoesAway(t *testing.T) {
 			}
 			want := readings{Mapped: all.Mapped[:len(mapped)], IO: all.IO[:len(io)]}
 			if diff := cmp.Diff(want, readings{Mapped: mapped, IO: io}); diff != "" || len(mapped) == 0 || len(io) == 0 {
-				t.Fatalf("after %d looks (in reading: %t): %d devices, %d counters (-want +got):\n%s", after, read, len(mapped), len(io), diff)
+				t.Fatalf("after %d looks (in reading: %t): %d devices, %d counters (-want +got):\n%s", after, read, len(mapped),
+					len(io), diff)
 			}
 			if left >= 0 { // it existed all the time
 				break

@@ -21,12 +21,17 @@ func TestReadIO(t *testing.T) {
 		stat, inflight string
 		want           rbd.IO
 	}{
-		"11 fields": {"1 2 3 4 5 6 7 8 0 10 11", "9 9", rbd.IO{Reads: 1, ReadSectors: 3, ReadTicks: 4, Writes: 5, WriteSectors: 7, WriteTicks: 8, Ticks: 10}},
-		"15 fields": {"1 2 3 4 5 6 7 8 1 10 11 12 13 14 15", "0 1", rbd.IO{Reads: 1, ReadSectors: 3, ReadTicks: 4, Writes: 5, WriteSectors: 7, WriteTicks: 8, Ticks: 10, Discards: 12, InFlightW: 1}},
+		"11 fields": {"1 2 3 4 5 6 7 8 0 10 11", "9 9", rbd.IO{Reads: 1, ReadSectors: 3, ReadTicks: 4, Writes: 5, WriteSectors: 7,
+			WriteTicks: 8, Ticks: 10}},
+		"15 fields": {"1 2 3 4 5 6 7 8 1 10 11 12 13 14 15", "0 1", rbd.IO{Reads: 1, ReadSectors: 3, ReadTicks: 4, Writes: 5,
+			WriteSectors: 7, WriteTicks: 8, Ticks: 10, Discards: 12, InFlightW: 1}},
 		"17 fields, and of a kernel to come": {"       1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19", "       4        5", rbd.IO{
-			Reads: 1, ReadSectors: 3, ReadTicks: 4, Writes: 5, WriteSectors: 7, WriteTicks: 8, Ticks: 10, Discards: 12, Flushes: 16, InFlightR: 4, InFlightW: 5,
+			Reads: 1, ReadSectors: 3, ReadTicks: 4, Writes: 5, WriteSectors: 7, WriteTicks: 8, Ticks: 10, Discards: 12, Flushes: 16,
+			InFlightR: 4, InFlightW: 5,
 		}},
-		"largest":       {strings.Repeat("18446744073709551615 ", 11), "1 0", rbd.IO{Reads: 1<<64 - 1, ReadSectors: 1<<64 - 1, ReadTicks: 1<<64 - 1, Writes: 1<<64 - 1, WriteSectors: 1<<64 - 1, WriteTicks: 1<<64 - 1, Ticks: 1<<64 - 1, InFlightR: 1}},
+		"largest": {strings.Repeat("18446744073709551615 ", 11), "1 0",
+			rbd.IO{Reads: 1<<64 - 1, ReadSectors: 1<<64 - 1, ReadTicks: 1<<64 - 1, Writes: 1<<64 - 1, WriteSectors: 1<<64 - 1,
+				WriteTicks: 1<<64 - 1, Ticks: 1<<64 - 1, InFlightR: 1}},
 		"too large":     {strings.Repeat("18446744073709551616 ", 11), "1 0", rbd.IO{Partly: "unreadable: stat"}},
 		"too few":       {"1 2 3 4 5 6 7 8 9 10", "1 0", rbd.IO{Partly: "unreadable: stat"}},
 		"between":       {"1 2 3 4 5 6 7 8 9 10 11 12", "1 0", rbd.IO{Partly: "unreadable: stat"}},
@@ -188,7 +193,8 @@ func FuzzStat(f *testing.F) {
 		var io, again rbd.IO
 		n, err := parseStat([]byte(stat), &io)
 		if err == nil {
-			text := fmt.Sprint(io.Reads, 0, io.ReadSectors, io.ReadTicks, io.Writes, 0, io.WriteSectors, io.WriteTicks, n, io.Ticks, 0, io.Discards, 0, 0, 0, io.Flushes, 0)
+			text := fmt.Sprint(io.Reads, 0, io.ReadSectors, io.ReadTicks, io.Writes, 0, io.WriteSectors, io.WriteTicks, n, io.Ticks, 0,
+				io.Discards, 0, 0, 0, io.Flushes, 0)
 			m, err := parseStat([]byte(text), &again)
 			if err != nil || m != n || again != io {
 				t.Fatalf("%q gives %+v and %d, but %q gives %+v and %d, %v", stat, io, n, text, again, m, err)

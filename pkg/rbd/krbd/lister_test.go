@@ -186,7 +186,8 @@ func TestListerAsksForOptionsUntilItKnowsThem(t *testing.T) {
 		t.Helper()
 		asked = 0
 		got := mustRead(t, l)
-		if len(got) != 2 || got[0].OptionsErr != want || got[1].OptionsErr != want || (got[0].Options != nil) != (want == "") || asked != calls {
+		if len(got) != 2 || got[0].OptionsErr != want || got[1].OptionsErr != want || (got[0].Options != nil) != (want == "") ||
+			asked != calls {
 			t.Errorf("asked %d times, want %d; got %+v, want %q", asked, calls, got, want)
 		}
 	}
@@ -196,7 +197,8 @@ func TestListerAsksForOptionsUntilItKnowsThem(t *testing.T) {
 	look("debugfs: permission denied", 1)
 	failure = nil
 	look("debugfs has no entry of this client", 1)
-	answer = []ClientOptions{{FSID: testFSID, ClientID: 4123, Err: "debugfs: permission denied"}, {FSID: testFSID, ClientID: 4, Options: &rbd.Options{}}}
+	answer = []ClientOptions{{FSID: testFSID, ClientID: 4123, Err: "debugfs: permission denied"},
+		{FSID: testFSID, ClientID: 4, Options: &rbd.Options{}}}
 	look("debugfs: permission denied", 1)
 	answer = []ClientOptions{{FSID: testFSID, ClientID: 4123, Options: &rbd.Options{RxBounce: true}}}
 	look("", 1)

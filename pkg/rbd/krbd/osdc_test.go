@@ -41,7 +41,8 @@ func TestParseOSDC(t *testing.T) {
 	}
 	want := rbd.Pending{Total: 6, Homeless: 1, Lingers: 2, Backoffs: 1, Requests: []rbd.Request{
 		{TID: 27, OSD: 1, Object: "rbd_data.1018b972e385.0000000000000000", Attempts: 576, Ops: "read"},
-		{TID: 28, OSD: 12, Object: "tenant/rbd_data.3.1018b972e385.00000000000000ff", Attempts: 2, Ops: "set-alloc-hint,write", Paused: true},
+		{TID: 28, OSD: 12, Object: "tenant/rbd_data.3.1018b972e385.00000000000000ff", Attempts: 2, Ops: "set-alloc-hint,write",
+			Paused: true},
 		{TID: 606, OSD: 1, Object: "rbd_header.1018b972e385", Attempts: 1, Ops: "watch-reconnect"},
 		{TID: 607, OSD: 1, Object: "rbd_object_map.1018b972e385", Attempts: 1, Ops: "call-lock/assert_locked,call-rbd/object_map_update"},
 		{TID: 608, OSD: 1, Object: "e9", Attempts: 1, Ops: "read"},
@@ -89,7 +90,8 @@ func TestMalformedLines(t *testing.T) {
 }
 
 func TestNotOSDC(t *testing.T) {
-	for _, text := range []string{"", "\n", "have monmap 1\n", "REQUESTS 1\n", "REQUESTS -1 homeless 0\n", "REQUESTS 1 homeless 4294967296\n", strings.Repeat("R", 2*osdcMaxLine)} {
+	for _, text := range []string{"", "\n", "have monmap 1\n", "REQUESTS 1\n", "REQUESTS -1 homeless 0\n",
+		"REQUESTS 1 homeless 4294967296\n", strings.Repeat("R", 2*osdcMaxLine)} {
 		if got, err := ParseOSDC(strings.NewReader(text)); err == nil {
 			t.Errorf("%.40q: got %+v, want an error", text, got)
 		}
@@ -105,7 +107,8 @@ func TestNotOSDC(t *testing.T) {
 // Total is the kernel's number, or the number of lines if that is larger.
 func TestTotal(t *testing.T) {
 	one := strings.SplitAfter(osdcSample, "\n")[1]
-	for header, want := range map[string]int{"REQUESTS 9 homeless 0\n": 9, "REQUESTS 1 homeless 0\n": 2, "REQUESTS 2147483647 homeless 0\n": 1<<31 - 1} {
+	for header, want := range map[string]int{"REQUESTS 9 homeless 0\n": 9, "REQUESTS 1 homeless 0\n": 2,
+		"REQUESTS 2147483647 homeless 0\n": 1<<31 - 1} {
 		if got, err := ParseOSDC(strings.NewReader(header + one + one)); got.Total != want || err != nil {
 			t.Errorf("%q: got %d, %v, want %d", header, got.Total, err, want)
 		}
@@ -220,7 +223,8 @@ func FuzzParseOSDC(f *testing.F) {
 func BenchmarkParseOSDC(b *testing.B) {
 	p := rbd.Pending{Total: 2000}
 	for i := range 2000 {
-		p.Requests = append(p.Requests, rbd.Request{TID: uint64(i), Object: "rbd_data.1018b972e385.0000000000000000", Attempts: i % 500, Ops: "read"})
+		p.Requests = append(p.Requests, rbd.Request{TID: uint64(i), Object: "rbd_data.1018b972e385.0000000000000000", Attempts: i % 500,
+			Ops: "read"})
 	}
 	text := osdcText(p)
 	b.SetBytes(int64(len(text)))

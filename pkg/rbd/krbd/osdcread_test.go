@@ -32,7 +32,8 @@ func osdcPending(client int, p rbd.Pending) rbd.Pending {
 
 func TestReadPending(t *testing.T) {
 	sys := osdcHost(map[int]string{
-		9: "REQUESTS 0 homeless 0\nLINGER REQUESTS\nBACKOFFS\n", 10: osdcSample, 11: "", 12: "have monmap 1\n", 13: "REQUESTS 1 homeless 1\n",
+		9: "REQUESTS 0 homeless 0\nLINGER REQUESTS\nBACKOFFS\n", 10: osdcSample, 11: "", 12: "have monmap 1\n",
+		13: "REQUESTS 1 homeless 1\n",
 	})
 	for _, name := range []string{"x.client1", testFSID, testFSID + ".client", testFSID + ".clientx", testFSID + ".10"} {
 		addFile(sys, debugfs+"/"+name+"/osdc", osdcSample, false)

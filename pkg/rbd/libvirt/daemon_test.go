@@ -72,7 +72,8 @@ func startDaemon(t *testing.T) (ro, rw string) {
 	var log bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &log, &log
 	cmd.SysProcAttr = &syscall.SysProcAttr{
-		Cloneflags:                 syscall.CLONE_NEWUSER | syscall.CLONE_NEWNS | syscall.CLONE_NEWNET | syscall.CLONE_NEWIPC | syscall.CLONE_NEWPID,
+		Cloneflags: syscall.CLONE_NEWUSER | syscall.CLONE_NEWNS | syscall.CLONE_NEWNET | syscall.CLONE_NEWIPC |
+			syscall.CLONE_NEWPID,
 		UidMappings:                []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}},
 		GidMappings:                []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}},
 		GidMappingsEnableSetgroups: os.Getuid() == 0, // libvirtd sets them for QEMU
@@ -202,7 +203,8 @@ func daemonQEMU(t *testing.T, name string) (ro string) {
 	if err := os.WriteFile(disk, make([]byte, 1<<20), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	_, err = connectWriter(t, rw, libvirt.QEMUSystem).DomainCreateXML(`<domain type='qemu'><name>`+name+`</name><memory unit='MiB'>32</memory>
+	_, err = connectWriter(t, rw, libvirt.QEMUSystem).DomainCreateXML(`<domain type='qemu'><name>`+name+
+		`</name><memory unit='MiB'>32</memory>
 		<os><type arch='x86_64' machine='pc'>hvm</type></os><clock offset='localtime'/>
 		<devices><emulator>`+qemu+`</emulator>
 		<disk type='file' device='disk'><driver name='qemu' type='raw'/><source file='`+disk+`'/><target dev='vda' bus='virtio'/>
@@ -227,7 +229,8 @@ func TestLibvirtDaemonWithQEMU(t *testing.T) {
 	if err != nil || len(got.Guests) != 1 || got.Partly != "" {
 		t.Fatalf("got %+v, %v", got, err)
 	}
-	if g := got.Guests[0]; g.State != "paused" || g.Reason != "user" || g.OS != "" || g.OSBy != guest.OSByLocalTime || g.Stalled || len(g.IO) != 1 || g.IO[0].Target != "vda" ||
+	if g := got.Guests[0]; g.State != "paused" || g.Reason != "user" || g.OS != "" || g.OSBy != guest.OSByLocalTime || g.Stalled ||
+		len(g.IO) != 1 || g.IO[0].Target != "vda" ||
 		len(g.Disks) != 1 || g.Disks[0].Throttle == nil || g.Disks[0].Throttle.ReadIOPS != 77 {
 		t.Errorf("got %+v", g)
 	}

@@ -21,7 +21,8 @@ const (
 // events are the subscribed events: those after which a domain's XML may describe its
 // disks differently.
 func events() []libvirt.DomainEventID {
-	return []libvirt.DomainEventID{libvirt.DomainEventIDDeviceAdded, libvirt.DomainEventIDDeviceRemoved, libvirt.DomainEventIDDiskChange, libvirt.DomainEventIDTunable}
+	return []libvirt.DomainEventID{libvirt.DomainEventIDDeviceAdded, libvirt.DomainEventIDDeviceRemoved, libvirt.DomainEventIDDiskChange,
+		libvirt.DomainEventIDTunable}
 }
 
 // changedMax is the maximum number of changed domains that are stored: more than one

@@ -231,7 +231,8 @@ func param(field string, value any) libvirt.TypedParam {
 func fakeVM(name string, id int32, source string) fakeDomain {
 	return fakeDomain{
 		name: name, uuid: byte(id), id: id,
-		xml: "<domain><name>" + name + "</name><devices><disk type='block'><source dev='" + source + "'/><target dev='vda'/></disk></devices></domain>",
+		xml: "<domain><name>" + name + "</name><devices><disk type='block'><source dev='" + source +
+			"'/><target dev='vda'/></disk></devices></domain>",
 		params: []libvirt.TypedParam{
 			param("state.state", int32(1)), param("state.reason", int32(1)),
 			param("block.count", uint32(1)),

@@ -54,7 +54,8 @@ func TestLibvirtRead(t *testing.T) {
 	mixed.xml = string(rbdtest.File(t, "vm202-mixed.defined.xml"))
 	mixed.params = append(mixed.params[:2:2], param("state.state", int32(3)), param("state.reason", int32(5)),
 		param("block.count", uint32(3)), param("block.0.name", "vda"), param("block.0.rd.reqs", uint64(1)),
-		param("block.1.name", "vdb"), param("block.1.path", "/dev/rbd0"), param("block.1.wr.reqs", uint64(2)), param("block.1.errors", uint64(7)),
+		param("block.1.name", "vdb"), param("block.1.path", "/dev/rbd0"), param("block.1.wr.reqs", uint64(2)),
+		param("block.1.errors", uint64(7)),
 		param("block.2.name", "vdc"), param("block.x.name", "no"), param("block.9999999.name", "no"), param("net.0.name", "tap0"))
 	busy := fakeVM("busy", 3, "/dev/rbd1")
 	busy.params = busy.params[:6] // what libvirt returns without querying QEMU
@@ -150,7 +151,8 @@ func TestLibvirtOneDomainHangs(t *testing.T) {
 			t.Errorf("got %+v", got)
 		}
 		got = mustRead(t, l)
-		if want := "stuck: did not answer in time"; got.Partly != want || len(got.Guests[2].Disks) != 1 || got.Guests[1].State != "running" {
+		if want := "stuck: did not answer in time"; got.Partly != want || len(got.Guests[2].Disks) != 1 ||
+			got.Guests[1].State != "running" {
 			t.Errorf("got %+v", got)
 		}
 		f.on(getXMLDesc, nil)
@@ -333,7 +335,8 @@ func TestLibvirtSecondSocket(t *testing.T) {
 func TestLibvirtSeveralAnswer(t *testing.T) {
 	f := newVirtFake(fakeVM("a", 1, "/dev/rbd1"))
 	bubble(t, f, func(t *testing.T, l *Reader) {
-		l.sockets = []string{"/run/none/sock-ro", "/run/libvirt/libvirt-sock-ro", "/var/run/libvirt/virtqemud-sock-ro", "/var/snap/x/sock-ro", "/var/snap/x/other-ro"}
+		l.sockets = []string{"/run/none/sock-ro", "/run/libvirt/libvirt-sock-ro", "/var/run/libvirt/virtqemud-sock-ro",
+			"/var/snap/x/sock-ro", "/var/snap/x/other-ro"}
 		dialled, snap := map[string]int{}, false
 		l.dial = func(ctx context.Context, socket string) (net.Conn, error) {
 			dialled[socket]++
@@ -382,7 +385,8 @@ func TestLibvirtNoStatistics(t *testing.T) {
 		f.on(getAllStats, fakeError(libvirt.ErrInternalError, "no block statistics"))
 		got := mustRead(t, l)
 		want := rbd.Guests{
-			Guests: []rbd.Guest{{Name: "a", ID: "00000000-0000-0000-0000-000000000001", Kind: "vm", Disks: []rbd.Disk{{Target: "vda", Client: rbd.KRBD, Path: "/dev/rbd1"}}}},
+			Guests: []rbd.Guest{{Name: "a", ID: "00000000-0000-0000-0000-000000000001", Kind: "vm",
+				Disks: []rbd.Disk{{Target: "vda", Client: rbd.KRBD, Path: "/dev/rbd1"}}}},
 			Partly: "libvirt: statistics: no block statistics",
 		}
 		if diff := cmp.Diff(want, got); diff != "" || f.dials != 1 {

@@ -14,7 +14,8 @@ func TestNovaMetadata(t *testing.T) {
 		return `<metadata><nova:instance xmlns:nova="http://openstack.org/xmlns/libvirt/nova/1.1">` + inner + `</nova:instance></metadata>`
 	}
 	image := func(name, value string) string {
-		return `<nova:image uuid="x"><nova:properties><nova:property name="` + name + `">` + value + `</nova:property></nova:properties></nova:image>`
+		return `<nova:image uuid="x"><nova:properties><nova:property name="` + name + `">` + value +
+			`</nova:property></nova:properties></nova:image>`
 	}
 	const hyperv = "<features><hyperv mode='custom'><relaxed state='on'/></hyperv></features>"
 	for _, c := range []struct{ inner, system, by string }{

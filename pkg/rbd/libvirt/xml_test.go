@@ -54,8 +54,10 @@ func TestParseDomainDisks(t *testing.T) {
 	}{
 		{disk("<source dev='/dev/rbd0'/><backingStore type='file'><source file='/a'/><backingStore type='network'><source protocol='rbd' name='p/low'/><backingStore/></backingStore></backingStore>"),
 			[]rbd.Disk{rbd0, part(rbd.Disk{Path: "/a"}), low}},
-		{disk("<source dev='/dev/rbd0'/><mirror type='network' job='active-commit'><source protocol='rbd' name='p/low'/></mirror>"), []rbd.Disk{rbd0, low}},
-		{disk("<source dev='/dev/rbd0'/><mirror file='/dev/rbd1' format='raw'/>"), []rbd.Disk{rbd0, part(rbd.Disk{Client: rbd.KRBD, Path: "/dev/rbd1"})}},
+		{disk("<source dev='/dev/rbd0'/><mirror type='network' job='active-commit'><source protocol='rbd' name='p/low'/></mirror>"),
+			[]rbd.Disk{rbd0, low}},
+		{disk("<source dev='/dev/rbd0'/><mirror file='/dev/rbd1' format='raw'/>"),
+			[]rbd.Disk{rbd0, part(rbd.Disk{Client: rbd.KRBD, Path: "/dev/rbd1"})}},
 		{disk("<source dev='/dev/rbd0'/><mirror type='file'><source file='/m'/><backingStore type='network'><source protocol='rbd' name='p/low'/></backingStore></mirror>"),
 			[]rbd.Disk{rbd0, part(rbd.Disk{Path: "/m"}), low}},
 		{disk("<source file='/t.qcow2'><dataStore type='block'><format type='raw'/><source dev='/dev/rbd0'/></dataStore></source>"),
@@ -79,7 +81,8 @@ func TestParseDomainDisks(t *testing.T) {
 
 func TestParseDomainOS(t *testing.T) {
 	info := func(id string) string {
-		return `<metadata><o:libosinfo xmlns:o="http://libosinfo.org/xmlns/libvirt/domain/1.0"><o:os id="` + id + `"/></o:libosinfo></metadata>`
+		return `<metadata><o:libosinfo xmlns:o="http://libosinfo.org/xmlns/libvirt/domain/1.0"><o:os id="` + id +
+			`"/></o:libosinfo></metadata>`
 	}
 	for _, c := range []struct{ inner, want string }{
 		{"", ""},
@@ -170,10 +173,12 @@ func FuzzParseDomain(f *testing.F) {
 		if err == nil && g.Name == "" {
 			t.Fatal("a guest without a name")
 		}
-		if strings.Contains(string(data), "]]>") || strings.Contains(string(data), "<!--") || strings.Contains(string(data), rbdtest.Planted) {
+		if strings.Contains(string(data), "]]>") || strings.Contains(string(data), "<!--") ||
+			strings.Contains(string(data), rbdtest.Planted) {
 			return
 		}
-		secret := strings.ReplaceAll(string(data), "<auth", "<auth username='"+rbdtest.Planted+"'><secret usage='"+rbdtest.Planted+"'/></auth><auth")
+		secret := strings.ReplaceAll(string(data), "<auth", "<auth username='"+rbdtest.Planted+"'><secret usage='"+rbdtest.Planted+
+			"'/></auth><auth")
 		again, err := ParseDomain([]byte(secret))
 		if text := fmt.Sprintf("%+v %v", again, err); strings.Contains(text, rbdtest.Planted) {
 			t.Fatalf("a secret: %s", text)

@@ -80,7 +80,8 @@ func (c *commandLine) machine() bool {
 		return false
 	}
 	for _, option := range []string{
-		"name", "drive", "blockdev", "device", "machine", "M", "m", "uuid", "id", "cpu", "smp", "readconfig", "accel", "enable-kvm", "nodefaults",
+		"name", "drive", "blockdev", "device", "machine", "M", "m", "uuid", "id", "cpu", "smp", "readconfig", "accel", "enable-kvm",
+		"nodefaults",
 		"hda", "hdb", "cdrom", "kernel", "bios", "pflash", "incoming", "loadvm", "S",
 	} {
 		if c.count[option] > 0 {
@@ -201,7 +202,8 @@ func (c *commandLine) option(option string, o optionSet) {
 		if drive := o["drive"]; drive != "" && o["id"] != "" {
 			c.devices[drive] = o["id"]
 		}
-		if (strings.HasPrefix(o["driver"], "vhost-user-blk") || strings.HasPrefix(o["driver"], "vhost-user-scsi")) && len(c.vhosts) < rbd.MaxDisks {
+		if (strings.HasPrefix(o["driver"], "vhost-user-blk") || strings.HasPrefix(o["driver"], "vhost-user-scsi")) &&
+			len(c.vhosts) < rbd.MaxDisks {
 			c.vhosts = append(c.vhosts, vhost{o["id"], o["chardev"]})
 		}
 	case "chardev":

@@ -139,7 +139,8 @@ func limitsOf(o optionSet) rbd.Throttle {
 		return o.number("throttling."+name, "limits."+name, "x-"+name, old)
 	}
 	return rbd.Throttle{
-		BytesPerSec: limit("bps-total", "bps"), ReadBytesPerSec: limit("bps-read", "bps_rd"), WriteBytesPerSec: limit("bps-write", "bps_wr"),
-		IOPS: limit("iops-total", "iops"), ReadIOPS: limit("iops-read", "iops_rd"), WriteIOPS: limit("iops-write", "iops_wr"),
+		BytesPerSec: limit("bps-total", "bps"), ReadBytesPerSec: limit("bps-read", "bps_rd"),
+		WriteBytesPerSec: limit("bps-write", "bps_wr"),
+		IOPS:             limit("iops-total", "iops"), ReadIOPS: limit("iops-read", "iops_rd"), WriteIOPS: limit("iops-write", "iops_wr"),
 	}
 }

@@ -26,7 +26,8 @@ func parseCloudHypervisor(data []byte) (rbd.Guest, error) {
 		name, value, joined := strings.Cut(arg, "=")
 		if strings.HasPrefix(arg, "--") {
 			option, arg = name, value
-			machine = machine || option == "--disk" || option == "--kernel" || option == "--firmware" || option == "--api-socket" || option == "--restore"
+			machine = machine || option == "--disk" || option == "--kernel" || option == "--firmware" || option == "--api-socket" ||
+				option == "--restore"
 			if !joined {
 				continue
 			}

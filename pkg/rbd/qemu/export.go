@@ -100,7 +100,8 @@ func exportArgs(args []string, flags []string) (options map[string]string, rest 
 // POOL/[NAMESPACE/]IMAGE[@SNAPSHOT].
 func parseRBDNBD(args []string) []rbd.Export {
 	options, rest := exportArgs(args, []string{
-		"exclusive", "read-only", "notrim", "no-trim", "quiesce", "try-netlink", "show-cookie", "log-to-stderr", "f", "d", "foreground", "version", "v",
+		"exclusive", "read-only", "notrim", "no-trim", "quiesce", "try-netlink", "show-cookie", "log-to-stderr", "f", "d", "foreground",
+		"version", "v",
 	})
 	if len(rest) < 2 || rest[0] != "map" && rest[0] != "attach" {
 		return nil

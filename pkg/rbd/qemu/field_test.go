@@ -51,7 +51,8 @@ func TestFieldProcesses(t *testing.T) {
 	mapped := rbdtest.Mapped(10)
 	stack := func(i int, h rbd.Holder) { mapped[i].Holders = append(mapped[i].Holders, h) }
 	for i := range 7 { // separate devices below the stacks
-		mapped = append(mapped, rbd.Mapped{ID: 20 + i, Device: fmt.Sprint("rbd", 20+i), Major: 252, Minor: uint32(320 + 16*i), Pool: "p", Image: fmt.Sprint("s", i)})
+		mapped = append(mapped, rbd.Mapped{ID: 20 + i, Device: fmt.Sprint("rbd", 20+i), Major: 252, Minor: uint32(320 + 16*i), Pool: "p",
+			Image: fmt.Sprint("s", i)})
 	}
 	stack(10, rbd.Holder{Device: "bcache0", Major: 251, Minor: 0})
 	stack(11, rbd.Holder{Device: "dm-1", Name: "rbd_fc", Major: 253, Minor: 1})
@@ -90,15 +91,18 @@ func TestFieldConfigurationFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := rbdtest.NewProc(t, rbdtest.Process{PID: 7, Comm: "kvm.slurmtest13", Cgroup: "0::/system.slice/fc-qemu.service\n", Cmd: strings.Fields(string(line))})
+	p := rbdtest.NewProc(t, rbdtest.Process{PID: 7, Comm: "kvm.slurmtest13", Cgroup: "0::/system.slice/fc-qemu.service\n",
+		Cmd: strings.Fields(string(line))})
 	check := func(what string, host rbdtest.Proc) {
 		d, err := ReadGuest(host, p, Process{PID: 7, Start: 700, Comm: "kvm.slurmtest13"})
 		var names []string
 		for _, disk := range d.Guest.Disks {
 			names = append(names, fmt.Sprintf("%s %s %s/%s", disk.Target, disk.Client, disk.Pool, disk.Image))
 		}
-		want := []string{"virtio0 librbd rbd.hdd/slurmtest13.root", "virtio1 librbd rbd.hdd/slurmtest13.swap", "virtio2 librbd rbd.hdd/slurmtest13.tmp", "virtio3 librbd rbd.hdd/slurmtest13.cidata"}
-		if diff := cmp.Diff(want, names); diff != "" || err != nil || d.Err != "" || d.Guest.Name != "slurmtest13" || strings.Contains(fmt.Sprintf("%+v", d), rbdtest.Planted) {
+		want := []string{"virtio0 librbd rbd.hdd/slurmtest13.root", "virtio1 librbd rbd.hdd/slurmtest13.swap",
+			"virtio2 librbd rbd.hdd/slurmtest13.tmp", "virtio3 librbd rbd.hdd/slurmtest13.cidata"}
+		if diff := cmp.Diff(want, names); diff != "" || err != nil || d.Err != "" || d.Guest.Name != "slurmtest13" ||
+			strings.Contains(fmt.Sprintf("%+v", d), rbdtest.Planted) {
 			t.Errorf("%s: %v %+v\n%s", what, err, d, diff)
 		}
 	}
@@ -111,7 +115,8 @@ func TestFieldConfigurationFile(t *testing.T) {
 	if err != nil || d.Guest.Name != "slurmtest13" || !strings.Contains(d.Err, "-readconfig no. 1") {
 		t.Errorf("no such file: got %+v, %v", d, err)
 	}
-	d, err = ReadGuest(rbdtest.Proc{MapFS: fstest.MapFS{"run/qemu.slurmtest13.cfg": {Mode: os.ModeNamedPipe}}}, p, Process{PID: 7, Start: 700})
+	d, err = ReadGuest(rbdtest.Proc{MapFS: fstest.MapFS{"run/qemu.slurmtest13.cfg": {Mode: os.ModeNamedPipe}}}, p,
+		Process{PID: 7, Start: 700})
 	if err != nil || len(d.Guest.Disks) != 0 || !strings.Contains(d.Err, "not a file") {
 		t.Errorf("a pipe: got %+v, %v", d, err)
 	}
@@ -121,7 +126,8 @@ func TestFieldConfigurationFile(t *testing.T) {
 // machine. A machine run by KVM is proof, whichever user started it.
 func TestFieldWhatCountsAsAGuest(t *testing.T) {
 	vm := []string{"qemu-system-x86_64", "-name", "x", "-drive", "file=rbd:p/i,if=virtio"}
-	user, nobody, system, dynamic := "Uid:\t1000\t1000\t1000\t1000\n", "Uid:\t65534\t65534\t65534\t65534\n", "Uid:\t64055\t64055\t64055\t64055\n", "Uid:\t61184\t61184\t61184\t61184\n"
+	user, nobody, system, dynamic := "Uid:\t1000\t1000\t1000\t1000\n", "Uid:\t65534\t65534\t65534\t65534\n",
+		"Uid:\t64055\t64055\t64055\t64055\n", "Uid:\t61184\t61184\t61184\t61184\n"
 	for _, c := range []struct {
 		what, comm, cgroup, status string
 		cmd, fds                   []string
@@ -136,24 +142,34 @@ func TestFieldWhatCountsAsAGuest(t *testing.T) {
 		{"a user's, run by KVM", "qemu-system-x86", "0::/user.slice/a\n", user, vm, []string{"/dev/kvm", "anon_inode:kvm-vm"}, false, true},
 		{"nobody's, run by KVM", "kvm.x", "0::/a\n", nobody, vm, []string{"anon_inode:kvm-vm"}, false, true},
 		{"nobody's, with KVM's timer", "kvm.x", "0::/a\n", nobody, vm, nil, true, true},
-		{"a user's in libvirt's scope", "qemu-kvm", `0::/machine.slice/machine-qemu\x2d1\x2dx.scope` + "\n", "Uid:\t9869\t9869\t9869\t9869\n", vm, nil, false, true},
-		{"a user's in a scope of his own", "qemu-kvm", `0::/user.slice/user-1000.slice/user@1000.service/machine-qemu\x2d1\x2dx.scope` + "\n", user, vm, nil, false, false},
+		{"a user's in libvirt's scope", "qemu-kvm", `0::/machine.slice/machine-qemu\x2d1\x2dx.scope` + "\n",
+			"Uid:\t9869\t9869\t9869\t9869\n", vm, nil, false, true},
+		{"a user's in a scope of his own", "qemu-kvm", `0::/user.slice/user-1000.slice/user@1000.service/machine-qemu\x2d1\x2dx.scope` +
+			"\n", user, vm, nil, false, false},
 		{"a wrapped one", ".qemu-system-x8", "0::/a\n", "", vm, nil, false, true},
 		{"with libvirt's process name", "qemu:db01", "0::/a\n", "", vm, nil, false, true},
 		{"a wrapped kvm", ".kvm-wrapped", "0::/a\n", "", vm, nil, false, true},
-		{"a wrapped cloud-hypervisor", ".cloud-hypervis", "0::/a\n", "", []string{"cloud-hypervisor", "--disk", "path=/dev/rbd9"}, nil, false, true},
+		{"a wrapped cloud-hypervisor", ".cloud-hypervis", "0::/a\n", "", []string{"cloud-hypervisor", "--disk", "path=/dev/rbd9"}, nil,
+			false, true},
 		{"cloud-hypervisor's help", "cloud-hyperviso", "0::/a\n", "", []string{"cloud-hypervisor", "--help"}, nil, false, false},
 		{"with another manager's", "kvm.db01", "0::/a\n", "", vm, nil, false, true},
-		{"asked what it can do", "qemu-system-x86", "0::/a\n", system, []string{"qemu", "-S", "-no-user-config", "-nodefaults", "-machine", "none,accel=kvm:tcg", "-daemonize"}, nil, false, false},
+		{"asked what it can do", "qemu-system-x86", "0::/a\n", system,
+			[]string{"qemu", "-S", "-no-user-config", "-nodefaults", "-machine", "none,accel=kvm:tcg", "-daemonize"}, nil, false, false},
 		{"a script that waits", "kvm", "0::/a\n", "", []string{"/bin/bash", "/usr/bin/kvm", "-name", "x"}, nil, false, false},
 		{"only the name", "kvm", "0::/a\n", "", []string{"kvm", "1000"}, nil, false, false},
 		{"an emulator of programs", "qemu-x86_64", "0::/a\n", "", vm, nil, false, false},
-		{"of any name, in libvirt's scope", "foo", `0::/machine.slice/machine-qemu\x2d1\x2dweb.scope/libvirt/emulator` + "\n", user, []string{"/usr/bin/qemu-system-x86_64", "-name", "guest=web,process=foo"}, nil, false, true},
-		{"of any name, in Proxmox's scope", "web", "0::/qemu.slice/101.scope\n", "", []string{"/usr/bin/kvm", "-id", "101", "-name", "web,process=web"}, nil, false, true},
-		{"of any name, with KVM's timer", "foo", "0::/system.slice/vm.service\n", system, []string{"qemu-system-x86_64", "-name", "guest=web,process=foo", "-m", "1G"}, nil, true, true},
-		{"of any name, and without a sign of KVM", "foo", "0::/system.slice/vm.service\n", system, []string{"qemu-system-x86_64", "-name", "guest=web,process=foo", "-m", "1G"}, nil, false, false},
-		{"the TPM of a guest in its scope", "swtpm", `0::/machine.slice/machine-qemu\x2d1\x2dweb.scope/libvirt/emulator` + "\n", system, []string{"/usr/bin/swtpm", "socket", "--ctrl", "type=unixio,path=/x", "-m", "x", "-name", "x"}, nil, false, false},
-		{"another machine monitor with KVM's timer", "firecracker", "0::/a\n", "", []string{"firecracker", "--id", "x", "--api-sock", "/x"}, nil, true, false},
+		{"of any name, in libvirt's scope", "foo", `0::/machine.slice/machine-qemu\x2d1\x2dweb.scope/libvirt/emulator` + "\n", user,
+			[]string{"/usr/bin/qemu-system-x86_64", "-name", "guest=web,process=foo"}, nil, false, true},
+		{"of any name, in Proxmox's scope", "web", "0::/qemu.slice/101.scope\n", "",
+			[]string{"/usr/bin/kvm", "-id", "101", "-name", "web,process=web"}, nil, false, true},
+		{"of any name, with KVM's timer", "foo", "0::/system.slice/vm.service\n", system,
+			[]string{"qemu-system-x86_64", "-name", "guest=web,process=foo", "-m", "1G"}, nil, true, true},
+		{"of any name, and without a sign of KVM", "foo", "0::/system.slice/vm.service\n", system,
+			[]string{"qemu-system-x86_64", "-name", "guest=web,process=foo", "-m", "1G"}, nil, false, false},
+		{"the TPM of a guest in its scope", "swtpm", `0::/machine.slice/machine-qemu\x2d1\x2dweb.scope/libvirt/emulator` + "\n", system,
+			[]string{"/usr/bin/swtpm", "socket", "--ctrl", "type=unixio,path=/x", "-m", "x", "-name", "x"}, nil, false, false},
+		{"another machine monitor with KVM's timer", "firecracker", "0::/a\n", "", []string{"firecracker", "--id", "x", "--api-sock", "/x"},
+			nil, true, false},
 		{"the guest's agent", "qemu-ga", "0::/a\n", "", vm, nil, false, false},
 		{"the image tool", "qemu-img", "0::/a\n", "", vm, nil, false, false},
 	} {
@@ -174,7 +190,9 @@ func TestFieldWhatCountsAsAGuest(t *testing.T) {
 // a machine; the first argument shows which program it is.
 func TestMachineOfAnyName(t *testing.T) {
 	p := rbdtest.NewProc(t,
-		rbdtest.Process{PID: 50, Comm: "microvm@web", Cgroup: "0::/a\n", Cmd: []string{"/nix/store/x/bin/qemu-system-x86_64", "-name", "web,process=microvm@web", "-M", "microvm"}, FDs: []string{"/dev/rbd0"}},
+		rbdtest.Process{PID: 50, Comm: "microvm@web", Cgroup: "0::/a\n",
+			Cmd: []string{"/nix/store/x/bin/qemu-system-x86_64", "-name", "web,process=microvm@web", "-M", "microvm"},
+			FDs: []string{"/dev/rbd0"}},
 		rbdtest.Process{PID: 51, Comm: "microvm@db", Cgroup: "0::/a\n", Cmd: []string{"microvm@db", "-name", "db", "-M", "microvm"}},
 	)
 	for _, pid := range []string{"50", "51"} {
@@ -194,7 +212,8 @@ func TestMachineOfAnyName(t *testing.T) {
 func TestFieldLoops(t *testing.T) {
 	mount := "1 0 8:1 / / rw - ext4 /dev/sda1 rw\n2 1 252:16 / /srv/images rw - xfs /dev/rbd1 rw\n3 1 43:33 / /srv/nbd rw - ext4 /dev/nbd1p1 rw\n5 1 43:128 / /srv/nbd4 rw - ext4 /dev/nbd4 rw\n4 1 7:4 / /srv/loop rw - ext4 /dev/loop4 rw\n"
 	guest := func(pid int, name, disk string) rbdtest.Process {
-		return rbdtest.Process{PID: pid, Comm: "kvm", Cgroup: "0::/a\n", MountInfo: mount, Cmd: []string{"kvm", "-name", name, "-drive", "if=virtio,file=" + disk}}
+		return rbdtest.Process{PID: pid, Comm: "kvm", Cgroup: "0::/a\n", MountInfo: mount,
+			Cmd: []string{"kvm", "-name", name, "-drive", "if=virtio,file=" + disk}}
 	}
 	number := func(major, minor uint32) [][2]uint32 { return [][2]uint32{{major, minor}} }
 	devices := []ServedDevice{
@@ -214,10 +233,12 @@ func TestFieldLoops(t *testing.T) {
 		rbdtest.Process{PID: 12, Comm: "qemu-nbd", Cgroup: "0::/a\n", Cmd: []string{"qemu-nbd", "-c/dev/nbd3", "/dev/loop1"}},
 		rbdtest.Process{PID: 13, Comm: "rbd-nbd", Cgroup: "0::/a\n", Cmd: []string{"rbd-nbd", "map", "--device", "/dev/nbd4", "vms/db1"}},
 		guest(29, "file on nbd", "/srv/nbd4/x.qcow2"),
-		guest(20, "file", "/dev/loop0"), guest(21, "device", "/dev/loop1p1"), guest(22, "snap", "/dev/loop2"), guest(23, "loop on loop", "/dev/loop3"),
+		guest(20, "file", "/dev/loop0"), guest(21, "device", "/dev/loop1p1"), guest(22, "snap", "/dev/loop2"),
+		guest(23, "loop on loop", "/dev/loop3"),
 		guest(24, "file on loop", "/srv/loop/x.qcow2"), guest(25, "loop on file on loop", "/dev/loop5"), guest(26, "round", "/dev/loop6"),
 		guest(27, "file on nbd", "/srv/nbd/x.qcow2"), guest(28, "nbd on loop", "/dev/nbd3"),
-		rbdtest.Process{PID: 30, Comm: "systemd", Cgroup: "0::/lxc/105/ns\n", MountInfo: "1 0 7:0 / / rw - ext4 /dev/loop0 rw\n2 1 259:1 / /data rw - ext4 /dev/loop1p1 rw\n"},
+		rbdtest.Process{PID: 30, Comm: "systemd", Cgroup: "0::/lxc/105/ns\n",
+			MountInfo: "1 0 7:0 / / rw - ext4 /dev/loop0 rw\n2 1 259:1 / /data rw - ext4 /dev/loop1p1 rw\n"},
 		rbdtest.Process{PID: 31, Comm: "kvm", Cgroup: "0::/a\n", FDs: []string{"/dev/loop4"}, Cmd: []string{"kvm", "-name", "plugged in"}},
 	)
 	got := fieldRead(t, p, devices...)
@@ -250,7 +271,8 @@ func TestFieldLoops(t *testing.T) {
 	bare := rbdtest.Proc{MapFS: maps.Clone(p.MapFS)}
 	delete(bare.MapFS, "1/mountinfo")
 	got = fieldRead(t, bare, devices...)
-	if uses := rbdtest.Uses(mapped, got.Guests); !strings.Contains(uses["rbd2"], "device") || strings.Contains(uses["rbd1"], "file file") || !strings.Contains(got.Partly, "loop devices") {
+	if uses := rbdtest.Uses(mapped, got.Guests); !strings.Contains(uses["rbd2"], "device") || strings.Contains(uses["rbd1"], "file file") ||
+		!strings.Contains(got.Partly, "loop devices") {
 		t.Errorf("got %q, %v", got.Partly, uses)
 	}
 	if got := fieldRead(t, bare, devices[1], devices[8]); strings.Contains(got.Partly, "loop devices") {
@@ -274,7 +296,8 @@ func TestFieldLoops(t *testing.T) {
 // A process that becomes a virtual machine, as a wrapper does, counts as one from
 // then on.
 func TestWrapperBecomesAGuest(t *testing.T) {
-	p := rbdtest.NewProc(t, rbdtest.Process{PID: 50, Comm: "kvm", Cgroup: "0::/a\n", Cmd: []string{"/bin/sh", "/usr/bin/kvm", "-name", "x"}})
+	p := rbdtest.NewProc(t, rbdtest.Process{PID: 50, Comm: "kvm", Cgroup: "0::/a\n",
+		Cmd: []string{"/bin/sh", "/usr/bin/kvm", "-name", "x"}})
 	a := &procAsker{proc: p, asked: map[int]int{}}
 	r := NewProcesses(p, a.asks(), procNoDevices)
 	if got, err := r.Read(t.Context()); err != nil || len(got.Guests) != 0 {
@@ -310,38 +333,47 @@ func TestFieldExports(t *testing.T) {
 		guest(52, "n", "-drive", "file=/dev/nbd6p1,if=virtio"),
 		guest(53, "o", "-drive", "file=nbd:unix:/run/n/40.sock,if=virtio"),
 		guest(54, "p", "-drive", "file=/dev/nbd7,if=virtio"),
-		server(14, "qemu-storage-da", "--blockdev", "driver=rbd,pool=vms,image=db5,node-name=n5,key-secret=PLANTED", "--blockdev", `{"driver":"host_device","filename":"/dev/rbd6","node-name":"n6"}`,
+		server(14, "qemu-storage-da", "--blockdev", "driver=rbd,pool=vms,image=db5,node-name=n5,key-secret=PLANTED", "--blockdev",
+			`{"driver":"host_device","filename":"/dev/rbd6","node-name":"n6"}`,
 			"--export", "type=vhost-user-blk,id=e5,addr.type=unix,addr.path=/run/qsd/5.sock,node-name=n5,writable=on",
 			"--export", `{"type":"vhost-user-blk","id":"e6","node-name":"n6","addr":{"type":"unix","path":"/var/run/qsd/6.sock"}}`,
 			"--nbd-server", "addr.type=unix,addr.path=/run/qsd/nbd.sock", "--export", "nbd,id=e7,node-name=n5,name=d"),
-		server(15, ".qemu-storage-d", "--blockdev", "driver=host_device,filename=/dev/rbd8,node-name=n8", "--export", "type=fuse,id=e8,node-name=n8,mountpoint=/run/qsd/8.raw"),
+		server(15, ".qemu-storage-d", "--blockdev", "driver=host_device,filename=/dev/rbd8,node-name=n8", "--export",
+			"type=fuse,id=e8,node-name=n8,mountpoint=/run/qsd/8.raw"),
 		server(16, ".qemu-nbd-wrapp", "-A", "-f", "raw", "--socket=/run/n/9.sock", "rbd:vms/db9"),
 		guest(28, "i", "-drive", "file=/run/qsd/8.raw,if=virtio"),
-		guest(29, "j", "-drive", "file=nbd+unix:///d?socket=/run/n/9.sock,if=virtio", "-drive", "file=nbd://u:PLANTED@192.0.2.1/x,if=virtio"),
+		guest(29, "j", "-drive", "file=nbd+unix:///d?socket=/run/n/9.sock,if=virtio", "-drive",
+			"file=nbd://u:PLANTED@192.0.2.1/x,if=virtio"),
 		guest(30, "k", "-chardev", "socket,id=c5,path=/run/qsd/5.sock", "-device", "vhost-user-scsi-pci,chardev=c5,id=v5"),
 		guest(20, "a", "-drive", "file=/dev/nbd0,if=virtio"),
 		guest(21, "b", "-drive", "file=/dev/nbd1p1,if=virtio"),
 		guest(22, "c", "-drive", "file=/dev/nbd2,if=virtio"),
 		guest(23, "d", "-drive", "file=/dev/nbd3,if=virtio"),
 		guest(24, "e", "-chardev", "socket,id=c5,path=/run/qsd/5.sock", "-device", "vhost-user-blk-pci,chardev=c5,id=v5",
-			"-chardev", `{"backend":"socket","id":"c6","path":"/run/qsd/6.sock"}`, "-device", `{"driver":"vhost-user-blk-pci","chardev":"c6","id":"v6"}`),
+			"-chardev", `{"backend":"socket","id":"c6","path":"/run/qsd/6.sock"}`, "-device",
+			`{"driver":"vhost-user-blk-pci","chardev":"c6","id":"v6"}`),
 		guest(25, "f", "-drive", "file=nbd:unix:/run/qsd/nbd.sock:exportname=d,if=virtio"),
 		guest(26, "g", "-blockdev", `{"driver":"nbd","server":{"type":"unix","path":"/run/qsd/nbd.sock"},"export":"d","node-name":"x"}`),
 		guest(27, "h", "-drive", "file=/dev/nbd9,if=virtio"),
-	), ServedDevice{Device: "nbd0", PID: 10}, ServedDevice{Device: "nbd1", PID: 11}, ServedDevice{Device: "nbd2", PID: 12}, ServedDevice{Device: "nbd3", PID: 13}, ServedDevice{Device: "nbd9", PID: 99})
+	), ServedDevice{Device: "nbd0", PID: 10}, ServedDevice{Device: "nbd1", PID: 11}, ServedDevice{Device: "nbd2", PID: 12},
+		ServedDevice{Device: "nbd3", PID: 13}, ServedDevice{Device: "nbd9", PID: 99})
 	if strings.Contains(fmt.Sprintf("%+v", got), rbdtest.Planted) {
 		t.Error("a key was kept")
 	}
 	want := map[string][]string{
-		"a": {"rbd-nbd vms/db1@snap /dev/nbd0"}, "b": {"rbd-nbd vms/ns/db2 /dev/nbd1p1"}, "c": {"librbd vms/db3 /dev/nbd2"}, "d": {" / /var/x.qcow2"},
-		"e": {"librbd vms/db5 /run/qsd/5.sock", "krbd / /dev/rbd6"}, "f": {"librbd vms/db5 /run/qsd/nbd.sock"}, "g": {"librbd vms/db5 /run/qsd/nbd.sock"}, "h": {" / /dev/nbd9"},
+		"a": {"rbd-nbd vms/db1@snap /dev/nbd0"}, "b": {"rbd-nbd vms/ns/db2 /dev/nbd1p1"}, "c": {"librbd vms/db3 /dev/nbd2"},
+		"d": {" / /var/x.qcow2"},
+		"e": {"librbd vms/db5 /run/qsd/5.sock", "krbd / /dev/rbd6"}, "f": {"librbd vms/db5 /run/qsd/nbd.sock"},
+		"g": {"librbd vms/db5 /run/qsd/nbd.sock"}, "h": {" / /dev/nbd9"},
 		"i": {"krbd / /dev/rbd8"}, "j": {"librbd vms/db9 /run/n/9.sock"}, "k": {"librbd vms/db5 /run/qsd/5.sock"},
-		"l": {"krbd / /dev/rbd4"}, "m": {"librbd vms/db18 /dev/nbd5"}, "n": {"librbd vms/db19 /dev/nbd6p1"}, "o": {"librbd vms/db40 /run/n/40.sock"}, "p": {"rbd-nbd vms/db41 /dev/nbd7"},
+		"l": {"krbd / /dev/rbd4"}, "m": {"librbd vms/db18 /dev/nbd5"}, "n": {"librbd vms/db19 /dev/nbd6p1"},
+		"o": {"librbd vms/db40 /run/n/40.sock"}, "p": {"rbd-nbd vms/db41 /dev/nbd7"},
 	}
 	found := map[string][]string{}
 	for _, g := range got.Guests {
 		for _, d := range g.Disks {
-			found[g.Name] = append(found[g.Name], fmt.Sprintf("%s %s %s", d.Client, rbd.Spec(d.Pool, d.Namespace, d.Image, d.Snapshot), d.Path))
+			found[g.Name] = append(found[g.Name], fmt.Sprintf("%s %s %s", d.Client,
+				rbd.Spec(d.Pool, d.Namespace, d.Image, d.Snapshot), d.Path))
 		}
 	}
 	if diff := cmp.Diff(want, found); diff != "" {
@@ -359,22 +391,32 @@ func TestFieldOpened(t *testing.T) {
 	mapped[7].Holders = []rbd.Holder{{Device: "dm-7", Name: "vg-lv", Major: 253, Minor: 7}}
 	got := fieldRead(t, rbdtest.NewProc(t,
 		rbdtest.Process{PID: 80, Comm: "kvm", Cgroup: "0::/a\n", UID: 64055, FDs: []string{"/dev/kvm", "/dev/rbd0"},
-			Cmd: []string{"kvm", "-name", "test1.debtest.local,debug-threads=off", "-drive", "file=/run/ganeti/instance-disks/test1.debtest.local:0,format=raw,if=none,id=disk-fafd85a6"}},
-		rbdtest.Process{PID: 82, Comm: "kvm", Cgroup: "0::/qemu.slice/300.scope\n", FDs: []string{"/dev/rbd6"}, Cmd: []string{"kvm", "-id", "300", "-name", "web300,debug-threads=on"}},
+			Cmd: []string{"kvm", "-name", "test1.debtest.local,debug-threads=off", "-drive",
+				"file=/run/ganeti/instance-disks/test1.debtest.local:0,format=raw,if=none,id=disk-fafd85a6"}},
+		rbdtest.Process{PID: 82, Comm: "kvm", Cgroup: "0::/qemu.slice/300.scope\n", FDs: []string{"/dev/rbd6"},
+			Cmd: []string{"kvm", "-id", "300", "-name", "web300,debug-threads=on"}},
 		rbdtest.Process{PID: 88, Comm: "qemu-system-x86", Cgroup: "0::/a\n", UID: 999, FDs: []string{"/dev/rbd3 (deleted)"},
-			Cmd: []string{"qemu-system-x86_64", "-S", "-name", "v1", "-cpu", "host,hv_passthrough", "-nodefaults", "-readconfig", "/var/snap/lxd/common/lxd/logs/v1/qemu.conf"}},
-		rbdtest.Process{PID: 89, Comm: "qemu-system-x86", Cgroup: "0::/a\n", UID: 999, Cmd: []string{"qemu-system-x86_64", "-name", "v2", "-cpu", "host,hv_passthrough", "-readconfig", "/run/incus/v2/qemu.conf"}},
-		rbdtest.Process{PID: 90, Comm: "qemu-system-x86", Cgroup: "0::/a\n", FDs: []string{"/srv/a/disk.qcow2", "/srv/a/qemu.log"}, MountInfo: mount("2 1 252:81 / /srv/a rw - xfs /dev/rbd5p1 rw"),
-			Cmd: []string{"q", "-name", "partition", "-drive", "file=/srv/a/disk.qcow2,if=virtio"}},
-		rbdtest.Process{PID: 91, Comm: "qemu-system-x86", Cgroup: "0::/a\n", FDs: []string{"/srv/b/disk.raw"}, MountInfo: mount("2 1 0:44 /vms /srv/b rw - btrfs /dev/rbd2 rw,subvol=/vms"),
-			Cmd: []string{"q", "-name", "btrfs", "-drive", "file=/srv/b/disk.raw,if=virtio"}},
-		rbdtest.Process{PID: 92, Comm: "qemu-system-x86", Cgroup: "0::/a\n", MountInfo: mount("2 1 253:7 / /srv/c rw - ext4 /dev/mapper/vg-lv rw"),
-			Cmd: []string{"q", "-name", "volume", "-drive", "file=/srv/c/disk.raw,if=virtio"}},
-		rbdtest.Process{PID: 93, Comm: "qemu-system-x86", Cgroup: "0::/a\n", MountInfo: mount("2 1 252:16 / /srv rw - ext4 /dev/rbd1 rw\n3 2 8:2 / /srv/d rw - ext4 /dev/sda2 rw"),
-			Cmd: []string{"q", "-name", "below", "-drive", "file=/srv/d/disk.raw,if=virtio"}},
-		rbdtest.Process{PID: 94, Comm: "systemd", Cgroup: "0::/lxc.payload/old/init.scope\n", MountInfo: "1 0 252:64 / / rw - ext4 /dev/rbd4 rw\n"},
+			Cmd: []string{"qemu-system-x86_64", "-S", "-name", "v1", "-cpu", "host,hv_passthrough", "-nodefaults", "-readconfig",
+				"/var/snap/lxd/common/lxd/logs/v1/qemu.conf"}},
+		rbdtest.Process{PID: 89, Comm: "qemu-system-x86", Cgroup: "0::/a\n", UID: 999,
+			Cmd: []string{"qemu-system-x86_64", "-name", "v2", "-cpu", "host,hv_passthrough", "-readconfig", "/run/incus/v2/qemu.conf"}},
+		rbdtest.Process{PID: 90, Comm: "qemu-system-x86", Cgroup: "0::/a\n", FDs: []string{"/srv/a/disk.qcow2", "/srv/a/qemu.log"},
+			MountInfo: mount("2 1 252:81 / /srv/a rw - xfs /dev/rbd5p1 rw"),
+			Cmd:       []string{"q", "-name", "partition", "-drive", "file=/srv/a/disk.qcow2,if=virtio"}},
+		rbdtest.Process{PID: 91, Comm: "qemu-system-x86", Cgroup: "0::/a\n", FDs: []string{"/srv/b/disk.raw"},
+			MountInfo: mount("2 1 0:44 /vms /srv/b rw - btrfs /dev/rbd2 rw,subvol=/vms"),
+			Cmd:       []string{"q", "-name", "btrfs", "-drive", "file=/srv/b/disk.raw,if=virtio"}},
+		rbdtest.Process{PID: 92, Comm: "qemu-system-x86", Cgroup: "0::/a\n",
+			MountInfo: mount("2 1 253:7 / /srv/c rw - ext4 /dev/mapper/vg-lv rw"),
+			Cmd:       []string{"q", "-name", "volume", "-drive", "file=/srv/c/disk.raw,if=virtio"}},
+		rbdtest.Process{PID: 93, Comm: "qemu-system-x86", Cgroup: "0::/a\n",
+			MountInfo: mount("2 1 252:16 / /srv rw - ext4 /dev/rbd1 rw\n3 2 8:2 / /srv/d rw - ext4 /dev/sda2 rw"),
+			Cmd:       []string{"q", "-name", "below", "-drive", "file=/srv/d/disk.raw,if=virtio"}},
+		rbdtest.Process{PID: 94, Comm: "systemd", Cgroup: "0::/lxc.payload/old/init.scope\n",
+			MountInfo: "1 0 252:64 / / rw - ext4 /dev/rbd4 rw\n"},
 	))
-	want := map[string]string{"rbd0": "test1.debtest.local", "rbd6": "web300", "rbd3": "v1", "rbd5": "partition", "rbd2": "btrfs", "rbd7": "volume", "rbd4": "old"}
+	want := map[string]string{"rbd0": "test1.debtest.local", "rbd6": "web300", "rbd3": "v1", "rbd5": "partition", "rbd2": "btrfs",
+		"rbd7": "volume", "rbd4": "old"}
 	if diff := cmp.Diff(want, rbdtest.Uses(mapped, got.Guests)); diff != "" {
 		t.Errorf("%+v\n%s", got, diff)
 	}
@@ -397,20 +439,40 @@ func TestProcessForms(t *testing.T) {
 		p    rbdtest.Process
 		want string // NAME ID OS, and its devices
 	}{
-		{"Kata Containers, a volume plugged in", rbdtest.Process{Comm: "qemu-system-x86", Cgroup: "0::/kubepods.slice/kubepods-pod1.slice/cri-containerd-aa.scope\n", FDs: []string{"/dev/rbd1", "/dev/kvm"},
-			Cmd: []string{"/opt/kata/bin/qemu-system-x86_64", "-name", "sandbox-1f,debug-threads=on", "-uuid", uuid, "-machine", "q35", "-kernel", "/opt/kata/vmlinux"}}, "sandbox-1f " + uuid + " linux rbd1"},
-		{"cloud-hypervisor, Windows", rbdtest.Process{Comm: "cloud-hyperviso", Cgroup: "0::/a\n", Cmd: []string{"cloud-hypervisor", "--cpus", "boot=4,kvm_hyperv=on", "--disk", "path=/dev/rbd2", "path=/dev/rbd3,readonly=on", "--firmware", "/x"}}, "cloud-hyperviso 50  windows rbd2 rbd3"},
-		{"cloud-hypervisor, Hyper-V off", rbdtest.Process{Comm: "cloud-hyperviso", Cgroup: "0::/a\n", Cmd: []string{"cloud-hypervisor", "--cpus=boot=4,kvm_hyperv=off", "--disk=path=/dev/rbd2", "--kernel", "/x"}}, "cloud-hyperviso 50   rbd2"},
-		{"cloud-hypervisor by its socket", rbdtest.Process{Comm: "cloud-hyperviso", Cgroup: "0::/a\n", Cmd: []string{"cloud-hypervisor", "--api-socket", "/run/x.sock"}, FDs: []string{"/dev/rbd4"}}, "cloud-hyperviso 50   rbd4"},
-		{"Nova in a container, cgroup v1", rbdtest.Process{Comm: "qemu-kvm", Cgroup: "4:cpuset:/machine.slice/machine-qemu\\x2d7\\x2dinstance\\x2d00000a1f.scope/vcpu0\n", UID: 42436, Cmd: []string{"/usr/libexec/qemu-kvm", "-name", "guest=instance-00000a1f,debug-threads=on", "-uuid", uuid, "-blockdev", `{"driver":"host_device","filename":"/dev/rbd5","node-name":"s"}`}},
+		{"Kata Containers, a volume plugged in", rbdtest.Process{Comm: "qemu-system-x86",
+			Cgroup: "0::/kubepods.slice/kubepods-pod1.slice/cri-containerd-aa.scope\n", FDs: []string{"/dev/rbd1", "/dev/kvm"},
+			Cmd: []string{"/opt/kata/bin/qemu-system-x86_64", "-name", "sandbox-1f,debug-threads=on", "-uuid", uuid, "-machine", "q35",
+				"-kernel", "/opt/kata/vmlinux"}}, "sandbox-1f " + uuid + " linux rbd1"},
+		{"cloud-hypervisor, Windows", rbdtest.Process{Comm: "cloud-hyperviso", Cgroup: "0::/a\n",
+			Cmd: []string{"cloud-hypervisor", "--cpus", "boot=4,kvm_hyperv=on", "--disk", "path=/dev/rbd2", "path=/dev/rbd3,readonly=on",
+				"--firmware", "/x"}}, "cloud-hyperviso 50  windows rbd2 rbd3"},
+		{"cloud-hypervisor, Hyper-V off", rbdtest.Process{Comm: "cloud-hyperviso", Cgroup: "0::/a\n",
+			Cmd: []string{"cloud-hypervisor", "--cpus=boot=4,kvm_hyperv=off", "--disk=path=/dev/rbd2", "--kernel", "/x"}},
+			"cloud-hyperviso 50   rbd2"},
+		{"cloud-hypervisor by its socket", rbdtest.Process{Comm: "cloud-hyperviso", Cgroup: "0::/a\n",
+			Cmd: []string{"cloud-hypervisor", "--api-socket", "/run/x.sock"}, FDs: []string{"/dev/rbd4"}}, "cloud-hyperviso 50   rbd4"},
+		{"Nova in a container, cgroup v1", rbdtest.Process{Comm: "qemu-kvm",
+			Cgroup: "4:cpuset:/machine.slice/machine-qemu\\x2d7\\x2dinstance\\x2d00000a1f.scope/vcpu0\n", UID: 42436,
+			Cmd: []string{"/usr/libexec/qemu-kvm", "-name", "guest=instance-00000a1f,debug-threads=on", "-uuid", uuid, "-blockdev",
+				`{"driver":"host_device","filename":"/dev/rbd5","node-name":"s"}`}},
 			"instance-00000a1f " + uuid + "  rbd5"},
-		{"a session's QEMU that KVM runs", rbdtest.Process{Comm: "qemu-system-x86", Cgroup: "0::/user.slice/user-1000.slice/x.scope\n", UID: 1000, FDs: []string{"anon_inode:kvm-vm", "/dev/rbd6"}, Cmd: []string{"qemu-system-x86_64", "-name", "box"}}, "box   rbd6"},
-		{"a user namespace's QEMU without KVM", rbdtest.Process{Comm: "qemu-system-x86", Cgroup: "0::/a\n", UID: 100000, FDs: []string{"/dev/rbd6"}, Cmd: []string{"qemu-system-x86_64", "-name", "box"}}, ""},
-		{"openSUSE's wrapper", rbdtest.Process{Comm: "qemu-kvm-wrappe", Cgroup: "0::/a\n", Cmd: []string{"/bin/sh", "/usr/bin/qemu-kvm", "-name", "x"}}, ""},
-		{"a file of the host's in a separate mount namespace", rbdtest.Process{Comm: "qemu-kvm", Cgroup: "0::/a\n", MountInfo: root + "9 1 252:112 / /run/kubevirt-private/vmi-disks/d rw - ext4 /dev/rbd7 rw\n", FDs: []string{"/run/kubevirt-private/vmi-disks/d/disk.img"},
-			Cmd: []string{"/usr/libexec/qemu-kvm", "-name", "guest=default_vm9,debug-threads=on", "-uuid", uuid, "-blockdev", `{"driver":"file","filename":"/var/run/kubevirt-private/vmi-disks/d/disk.img","node-name":"s"}`}}, "default_vm9 " + uuid + "  rbd7"},
-		{"an LXD container of a project", rbdtest.Process{Comm: "init", Cgroup: "0::/lxc.payload.dev_web/init.scope\n", MountInfo: "1 0 252:0 /rootfs / rw - ext4 /dev/rbd0 rw\n"}, "dev_web dev_web linux rbd0"},
-		{"a Proxmox container, cgroup v1", rbdtest.Process{Comm: "init", Cgroup: "1:name=systemd:/lxc/107/ns/init.scope\n2:cpu:/lxc/107/ns\n", MountInfo: "1 0 252:16 / / rw - ext4 /dev/rbd1 rw\n"}, "ct107 107 linux rbd1"},
+		{"a session's QEMU that KVM runs", rbdtest.Process{Comm: "qemu-system-x86", Cgroup: "0::/user.slice/user-1000.slice/x.scope\n",
+			UID: 1000, FDs: []string{"anon_inode:kvm-vm", "/dev/rbd6"}, Cmd: []string{"qemu-system-x86_64", "-name", "box"}}, "box   rbd6"},
+		{"a user namespace's QEMU without KVM", rbdtest.Process{Comm: "qemu-system-x86", Cgroup: "0::/a\n", UID: 100000,
+			FDs: []string{"/dev/rbd6"}, Cmd: []string{"qemu-system-x86_64", "-name", "box"}}, ""},
+		{"openSUSE's wrapper", rbdtest.Process{Comm: "qemu-kvm-wrappe", Cgroup: "0::/a\n",
+			Cmd: []string{"/bin/sh", "/usr/bin/qemu-kvm", "-name", "x"}}, ""},
+		{"a file of the host's in a separate mount namespace", rbdtest.Process{Comm: "qemu-kvm", Cgroup: "0::/a\n",
+			MountInfo: root + "9 1 252:112 / /run/kubevirt-private/vmi-disks/d rw - ext4 /dev/rbd7 rw\n",
+			FDs:       []string{"/run/kubevirt-private/vmi-disks/d/disk.img"},
+			Cmd: []string{"/usr/libexec/qemu-kvm", "-name", "guest=default_vm9,debug-threads=on", "-uuid", uuid, "-blockdev",
+				`{"driver":"file","filename":"/var/run/kubevirt-private/vmi-disks/d/disk.img","node-name":"s"}`}},
+			"default_vm9 " + uuid + "  rbd7"},
+		{"an LXD container of a project", rbdtest.Process{Comm: "init", Cgroup: "0::/lxc.payload.dev_web/init.scope\n",
+			MountInfo: "1 0 252:0 /rootfs / rw - ext4 /dev/rbd0 rw\n"}, "dev_web dev_web linux rbd0"},
+		{"a Proxmox container, cgroup v1", rbdtest.Process{Comm: "init",
+			Cgroup: "1:name=systemd:/lxc/107/ns/init.scope\n2:cpu:/lxc/107/ns\n", MountInfo: "1 0 252:16 / / rw - ext4 /dev/rbd1 rw\n"},
+			"ct107 107 linux rbd1"},
 	} {
 		c.p.PID = 50
 		got := fieldRead(t, rbdtest.NewProc(t, c.p))
@@ -482,7 +544,8 @@ func TestFieldLive(t *testing.T) {
 	if err := os.Symlink(self, exe); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(exe, "-test.run", "^TestPrivateSleeper$", "--", "-name", "default_vm-rbd", "-drive", "file=/dev/rootdisk,if=virtio", "-uuid", "fe1d472c-1eb9-52e3-a84a-d6390ac9d37b")
+	cmd := exec.Command(exe, "-test.run", "^TestPrivateSleeper$", "--", "-name", "default_vm-rbd", "-drive", "file=/dev/rootdisk,if=virtio",
+		"-uuid", "fe1d472c-1eb9-52e3-a84a-d6390ac9d37b")
 	cmd.Env = append(os.Environ(), "PRIVATE_SLEEPER=1")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS}
 	if _, err := cmd.StdinPipe(); err != nil {

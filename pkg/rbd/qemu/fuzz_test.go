@@ -100,7 +100,8 @@ func FuzzParseExports(f *testing.F) {
 		if strings.Trim(flags, "rsndvtAL") != "" {
 			return // not options without a value
 		}
-		for _, args := range [][]string{{"-" + flags + "c/dev/nbd7"}, {"-" + flags + "c", "/dev/nbd7"}, {"--persistent", "--connect=/dev/nbd7"}, {"--connect", "/dev/nbd7", "--fork"}} {
+		for _, args := range [][]string{{"-" + flags + "c/dev/nbd7"}, {"-" + flags + "c", "/dev/nbd7"},
+			{"--persistent", "--connect=/dev/nbd7"}, {"--connect", "/dev/nbd7", "--fork"}} {
 			got := parseExports("qemu-nbd", joinArgs(append(args, "-f", "raw", "rbd:p/i:key=PLANTED")...))
 			if want := []rbd.Export{{Path: "/dev/nbd7", Disk: rbd.Disk{Client: rbd.LibRBD, Pool: "p", Image: "i"}}}; !cmp.Equal(want, got) {
 				t.Fatalf("%q: got %+v", args, got)

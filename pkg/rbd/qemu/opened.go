@@ -135,7 +135,8 @@ func (r *openedReader) device(d *rbd.Disk, name string) (ok bool) {
 // has open.
 func openedIsNoDisk(path string) bool {
 	switch path {
-	case "/dev/null", "/dev/zero", "/dev/random", "/dev/urandom", "/dev/kvm", "/dev/ptmx", "/dev/tty", "/dev/net/tun", "/dev/vhost-net", "/dev/vhost-vsock":
+	case "/dev/null", "/dev/zero", "/dev/random", "/dev/urandom", "/dev/kvm", "/dev/ptmx", "/dev/tty", "/dev/net/tun", "/dev/vhost-net",
+		"/dev/vhost-vsock":
 		return true
 	}
 	for _, dir := range []string{"/dev/pts/", "/dev/vfio/", "/dev/shm/", "/dev/hugepages"} {

@@ -337,7 +337,8 @@ func openedDisks(disks, opened []rbd.Disk) []rbd.Disk {
 	disks = slices.Clone(disks)
 	for _, o := range opened {
 		i := slices.IndexFunc(disks, func(d rbd.Disk) bool {
-			return d.Path != "" && naming.RunPath(d.Path) == naming.RunPath(o.Path) || o.Major != 0 && d.Major == o.Major && d.Minor == o.Minor
+			return d.Path != "" && naming.RunPath(d.Path) == naming.RunPath(o.Path) || o.Major != 0 && d.Major == o.Major &&
+				d.Minor == o.Minor
 		})
 		switch {
 		case i >= 0 && o.Major != 0:

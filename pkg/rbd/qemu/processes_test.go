@@ -163,7 +163,8 @@ func TestReadOpened(t *testing.T) {
 	}
 	p.Link("241/fd/3", "/dev/rbd1")
 	p.Link("249/fd/3", "/dev/rbd1")
-	got := ReadOpened(procDenied{p.MapFS, "249/fd"}, []Process{{PID: 233, Start: 23300}, {PID: 7}, {PID: 241, Start: 1}, {PID: 249, Start: 24900}})
+	got := ReadOpened(procDenied{p.MapFS, "249/fd"}, []Process{{PID: 233, Start: 23300}, {PID: 7}, {PID: 241, Start: 1},
+		{PID: 249, Start: 24900}})
 	want := []Opened{
 		{PID: 233, Disks: []rbd.Disk{{Path: "/dev/dm-3"}, {Path: "/dev/nbd1"}, {Path: "/dev/rbd0"}, {Path: "/dev/rbd12p1"}}},
 		{PID: 249, Denied: true, Err: "permission denied"}, // 7 has ended, and 241 is another process now

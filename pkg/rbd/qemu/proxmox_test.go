@@ -14,7 +14,8 @@ import (
 func TestProxmoxSystem(t *testing.T) {
 	for ostype, want := range map[string]string{
 		"l24": "linux", "l26": "linux", "solaris": "other", "other": "", "": "",
-		"wxp": "windows", "w2k": "windows", "w2k3": "windows", "w2k8": "windows", "wvista": "windows", "win7": "windows", "win8": "windows", "win10": "windows", "win11": "windows",
+		"wxp": "windows", "w2k": "windows", "w2k3": "windows", "w2k8": "windows", "wvista": "windows", "win7": "windows", "win8": "windows",
+		"win10": "windows", "win11": "windows",
 	} {
 		conf := "# ostype: win10\nname: db1\nostype: " + ostype + "\nscsi0: cpool:vm-101-disk-0\n[before]\nostype: win7\n"
 		if got := proxmoxSystem(conf); got != want {

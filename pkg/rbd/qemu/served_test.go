@@ -21,9 +21,10 @@ func TestReadServed(t *testing.T) {
 		"block/loop0/dev":               file("7:0\n"), // not in use
 		"block/loop1/loop/backing_file": file("/srv/a b.raw (deleted)\n"), "block/loop1/dev": file("7:1\n"),
 		"block/loop2/loop/backing_file": file("\n"), "block/loop2/dev": file("7:2\n"), // being detached
-		"block/loop3/loop/backing_file": file("/dev/rbd0\n"), "block/loop3/dev": file("7:3\n"), "block/loop3/loop3p2/dev": file("259:7\n"), "block/loop3/loop3x/dev": file("1:1\n"),
-		"block/rbd0/stat": file("0\n"),
-		"block/sda/stat":  file("0\n"),
+		"block/loop3/loop/backing_file": file("/dev/rbd0\n"), "block/loop3/dev": file("7:3\n"), "block/loop3/loop3p2/dev": file("259:7\n"),
+		"block/loop3/loop3x/dev": file("1:1\n"),
+		"block/rbd0/stat":        file("0\n"),
+		"block/sda/stat":         file("0\n"),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -37,7 +38,8 @@ func TestReadServed(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	if _, err := ReadServed(fstest.MapFS{"block/loop0/loop/backing_file": file(strings.Repeat("x", 10_000)), "block/loop0/dev": file("7:0\n")}); err == nil {
+	if _, err := ReadServed(fstest.MapFS{"block/loop0/loop/backing_file": file(strings.Repeat("x", 10_000)),
+		"block/loop0/dev": file("7:0\n")}); err == nil {
 		t.Error("a name longer than any is no error")
 	}
 }

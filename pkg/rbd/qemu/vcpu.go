@@ -157,7 +157,8 @@ func (w *vcpuWatch) list(p Process, v *vcpus) {
 // 0/TCG and ALL CPUs/TCG, cloud-hypervisor's vcpu0.
 func vcpuComm(comm string) bool {
 	number, isCHV := strings.CutPrefix(comm, "vcpu")
-	return strings.HasPrefix(comm, "CPU ") && strings.Contains(comm, "/") || strings.HasPrefix(comm, "ALL CPUs/") || isCHV && naming.Digits(number)
+	return strings.HasPrefix(comm, "CPU ") && strings.Contains(comm, "/") || strings.HasPrefix(comm, "ALL CPUs/") || isCHV &&
+		naming.Digits(number)
 }
 
 // used returns a number that changes if a thread runs: how often it was put on a CPU
@@ -207,7 +208,8 @@ func (w *vcpuWatch) blocked(v *vcpus) bool {
 // missing returns which pauses cannot be detected.
 func (w *vcpuWatch) missing(partly *guest.Partly) {
 	if w.bare > 0 {
-		partly.Add("whether " + strconv.Itoa(w.bare) + " of the virtual machines are paused is unknown without libvirt: their threads have no names")
+		partly.Add("whether " + strconv.Itoa(w.bare) +
+			" of the virtual machines are paused is unknown without libvirt: their threads have no names")
 		partly.Remedy(remedyThreads)
 	}
 }

@@ -41,7 +41,8 @@ func (s *vcpuScene) run(thread int, n int) {
 }
 
 func (s *vcpuScene) stat(thread int, state byte, ticks int) {
-	s.File(fmt.Sprintf("50/task/%d/stat", 50+thread), fmt.Sprintf("%d (CPU 0/KVM) %c 1 1 1 0 -1 0 0 0 0 0 %d 0 0 0 20 0 1 0 7 0 0\n", 50+thread, state, ticks))
+	s.File(fmt.Sprintf("50/task/%d/stat", 50+thread), fmt.Sprintf("%d (CPU 0/KVM) %c 1 1 1 0 -1 0 0 0 0 0 %d 0 0 0 20 0 1 0 7 0 0\n",
+		50+thread, state, ticks))
 }
 
 // look reads once, and returns the state.
@@ -137,7 +138,8 @@ func TestVCPUsOfARealQEMU(t *testing.T) {
 		t.Skip("no QEMU; on Debian: apt-get install qemu-system-x86")
 	}
 	socket := filepath.Join(t.TempDir(), "qmp")
-	cmd := exec.Command(qemu, "-name", "pause,debug-threads=on", "-accel", "tcg", "-S", "-m", "32", "-nodefaults", "-display", "none", "-qmp", "unix:"+socket+",server=on,wait=off")
+	cmd := exec.Command(qemu, "-name", "pause,debug-threads=on", "-accel", "tcg", "-S", "-m", "32", "-nodefaults", "-display", "none",
+		"-qmp", "unix:"+socket+",server=on,wait=off")
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}

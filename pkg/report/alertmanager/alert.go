@@ -94,7 +94,8 @@ func description(f report.Finding) string {
 	fmt.Fprintf(&b, "Since %s.\n", stamp(f.Since))
 	facts := func(word string, list []report.Evidence) {
 		for _, e := range list {
-			fmt.Fprintf(&b, "%s: %s %s: %s\n", word, e.At.UTC().Format(time.TimeOnly), strings.TrimSpace(line(e.Source)+" "+line(e.Subject)), line(e.Fact))
+			fmt.Fprintf(&b, "%s: %s %s: %s\n", word, e.At.UTC().Format(time.TimeOnly),
+				strings.TrimSpace(line(e.Source)+" "+line(e.Subject)), line(e.Fact))
 		}
 	}
 	facts("For", f.Evidence)

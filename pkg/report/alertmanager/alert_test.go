@@ -92,7 +92,8 @@ func TestCheck(t *testing.T) {
 		{alertmanager.Config{URLs: one, Page: "http://{node}/#x"}, "page_url"},
 		{alertmanager.Config{URLs: one, Page: "http://ann:s3cr3t@{node}/"}, "page_url"},
 		{alertmanager.Config{URLs: one}, ""},
-		{alertmanager.Config{URLs: []string{one[0], "https://192.0.2.11:9093/alerts"}, User: "ann", Password: "p", Page: "http://{node}:10090/"}, ""},
+		{alertmanager.Config{URLs: []string{one[0], "https://192.0.2.11:9093/alerts"}, User: "ann", Password: "p",
+			Page: "http://{node}:10090/"}, ""},
 	} {
 		err := c.c.Check()
 		wrong, is := errors.AsType[*report.FieldError](err)

@@ -59,7 +59,8 @@ func (c Config) Check() error {
 	case c.User != "" && c.Token != "":
 		return report.WrongField("token_file", "either username and password_file or token_file, not both")
 	case c.Page != "" && link(c.Page, "node2") == "":
-		return report.WrongField("page_url", "an http:// or https:// URL with a host and without user and fragment, such as http://{node}:10090/")
+		return report.WrongField("page_url",
+			"an http:// or https:// URL with a host and without user and fragment, such as http://{node}:10090/")
 	case c.Every < 0 || c.Deadline < 0:
 		return report.WrongField("every", "every and deadline must not be negative")
 	}

@@ -46,7 +46,8 @@ type delivery struct {
 // rejected and that has not been named before.
 func (m *member) deliver(ctx context.Context, s *sender, at time.Time, all []alert) error {
 	if wait := m.notBefore.Sub(at); wait > 0 && wait <= time.Hour {
-		return &report.Failure{Kind: report.Throttled, After: wait, Err: fmt.Errorf("%s: waiting %s more, as requested by the server", m.base, wait)}
+		return &report.Failure{Kind: report.Throttled, After: wait, Err: fmt.Errorf("%s: waiting %s more, as requested by the server",
+			m.base, wait)}
 	}
 	due, kept := []alert{}, map[string]refusal{}
 	for _, a := range all {

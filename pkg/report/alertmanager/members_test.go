@@ -34,7 +34,8 @@ func TestEveryMemberReceivesAlerts(t *testing.T) {
 	if names(a.fires(at)) != rs || names(b.fires(at)) != rs {
 		t.Errorf("a: %q, b: %q", names(a.fires(at)), names(b.fires(at)))
 	}
-	if kindOf(err) != report.Partial || !strings.Contains(err.Error(), "2 of 4") || !strings.Contains(err.Error(), gone) || !strings.Contains(err.Error(), silent) {
+	if kindOf(err) != report.Partial || !strings.Contains(err.Error(), "2 of 4") || !strings.Contains(err.Error(), gone) ||
+		!strings.Contains(err.Error(), silent) {
 		t.Errorf("%v", err)
 	}
 }
@@ -145,7 +146,8 @@ func TestClocksThatDiffer(t *testing.T) {
 	f := newFake(t)
 	r := newReporter(t, alertmanager.Config{URLs: []string{f.URL}, Every: 30 * time.Second})
 	at := now()
-	for apart, differ := range map[time.Duration]bool{-61 * time.Second: true, -59 * time.Second: false, 0: false, 59 * time.Second: false, 61 * time.Second: true} {
+	for apart, differ := range map[time.Duration]bool{-61 * time.Second: true, -59 * time.Second: false, 0: false, 59 * time.Second: false,
+		61 * time.Second: true} {
 		f.date = at.Add(apart)
 		err := r.Report(t.Context(), reportOf(at, storm(at)))
 		if _, fires := f.fires(at)[rs]; !fires || (kindOf(err) == report.Partial && strings.Contains(err.Error(), "clock")) != differ {

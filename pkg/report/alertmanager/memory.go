@@ -52,7 +52,8 @@ func ended(a alert, r report.Report) alert {
 	a.EndsAt = slices.MaxFunc([]time.Time{r.At.UTC(), a.StartsAt}, time.Time.Compare)
 	a.Annotations = maps.Clone(a.Annotations)
 	if w := r.Maintenance; w != nil {
-		a.Annotations["maintenance"] = cut(line("not known to be over: maintenance by "+cmp.Or(w.By, "an operator")+" until "+stamp(w.Until)+": "+w.Reason), maxLine)
+		a.Annotations["maintenance"] = cut(line("not known to be over: maintenance by "+cmp.Or(w.By, "an operator")+" until "+
+			stamp(w.Until)+": "+w.Reason), maxLine)
 	}
 	return a
 }

@@ -174,7 +174,8 @@ func TestRealTest(t *testing.T) {
 	if err != nil || answer != url+": 200 OK" {
 		t.Errorf("%q, %v", answer, err)
 	}
-	if n := receiver.Next(t, soon); n.Receiver != "tickets" || !strings.HasPrefix(n.Alerts[0].Annotations["summary"], "TEST from nodewatch on node2") {
+	if n := receiver.Next(t, soon); n.Receiver != "tickets" || !strings.HasPrefix(n.Alerts[0].Annotations["summary"],
+		"TEST from nodewatch on node2") {
 		t.Errorf("%+v", n)
 	}
 }
@@ -183,11 +184,13 @@ func TestRealTest(t *testing.T) {
 func TestRealAuthentication(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	users := prometheus.Write(t, dir, "web.yml", "basic_auth_users: {node2: '$2a$04$Axd9CZ7TRMqxSWUXXGvA9u6NcEgKESUqEE8ZQc9HtDIgu37EPdaXK'}\n") // s3cr3t-one
+	users := prometheus.Write(t, dir, "web.yml",
+		"basic_auth_users: {node2: '$2a$04$Axd9CZ7TRMqxSWUXXGvA9u6NcEgKESUqEE8ZQc9HtDIgu37EPdaXK'}\n") // s3cr3t-one
 	url := prometheus.StartAlertmanager(t, quietConfig, "--web.config.file="+users)
 	for password, want := range map[string]report.FailureKind{"s3cr3t-one": "", "s3cr3t-two": report.Misconfigured} {
 		file := prometheus.Write(t, dir, password, password+"\n")
-		err := newReporter(t, alertmanager.Config{URLs: []string{url}, User: "node2", Password: httpclient.SecretFile(file)}).Report(t.Context(), reportOf(now(), storm(now())))
+		err := newReporter(t, alertmanager.Config{URLs: []string{url}, User: "node2",
+			Password: httpclient.SecretFile(file)}).Report(t.Context(), reportOf(now(), storm(now())))
 		if kindOf(err) != want || err != nil && strings.Contains(err.Error(), password) {
 			t.Errorf("%v, want %q", err, want)
 		}
@@ -211,7 +214,8 @@ func TestRealMixedList(t *testing.T) {
 	})
 	at := now()
 	err = newReporter(t, alertmanager.Config{URLs: []string{spoils}}).Report(t.Context(), reportOf(at, many(at, 150)...))
-	if kindOf(err) != report.Partial || !strings.Contains(err.Error(), `alert NodewatchNicBad eth075: 400 Bad Request "invalid label set: invalid name \"ru-le\""`) {
+	if kindOf(err) != report.Partial || !strings.Contains(err.Error(),
+		`alert NodewatchNicBad eth075: 400 Bad Request "invalid label set: invalid name \"ru-le\""`) {
 		t.Errorf("%v", err)
 	}
 	if list := decoded(t, get(t, real+"/api/v2/alerts")); len(list) != 149 {

@@ -60,7 +60,8 @@ func TestOneAlertIsRefused(t *testing.T) {
 		if got := len(inner.fires(at)); got != 149 {
 			t.Errorf("%d: %d fire, want 149", code, got)
 		}
-		if kindOf(err) != report.Partial || strings.Count(err.Error(), "alert ") != 1 || !strings.Contains(err.Error(), "NodewatchNicBad eth075: "+fmt.Sprint(code)) {
+		if kindOf(err) != report.Partial || strings.Count(err.Error(), "alert ") != 1 ||
+			!strings.Contains(err.Error(), "NodewatchNicBad eth075: "+fmt.Sprint(code)) {
 			t.Errorf("%d: %v", code, err)
 		}
 		if requests > 25 {

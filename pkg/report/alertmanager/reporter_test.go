@@ -31,7 +31,8 @@ func storm(since time.Time) report.Finding {
 
 func saturated(since time.Time) report.Finding {
 	return report.Finding{
-		Rule: "nic-saturated", Subject: "eth0", Component: "network", Severity: report.Warning, Impact: report.Operational, State: report.Seen,
+		Rule: "nic-saturated", Subject: "eth0", Component: "network", Severity: report.Warning, Impact: report.Operational,
+		State: report.Seen,
 		Since: since, LevelSince: since, LastSeen: since, Summary: "eth0 of bond0 is full",
 	}
 }

@@ -27,7 +27,8 @@ func (s *sender) post(ctx context.Context, base string, list []alert) (httpclien
 	if err != nil {
 		return httpclient.Response{}, fmt.Errorf("alertmanager: %w", err)
 	}
-	q := httpclient.Request{Method: http.MethodPost, URL: base + "/api/v2/alerts", Body: body, Header: http.Header{"Content-Type": {"application/json"}}}
+	q := httpclient.Request{Method: http.MethodPost, URL: base + "/api/v2/alerts", Body: body,
+		Header: http.Header{"Content-Type": {"application/json"}}}
 	if err := s.sign(&q); err != nil {
 		return httpclient.Response{}, &report.Failure{Kind: report.Misconfigured, Err: err}
 	}
@@ -50,7 +51,9 @@ func (s *sender) clocks(base string, at time.Time, a httpclient.Response) error 
 		return nil //nolint:nilerr // it does not report the time
 	}
 	if apart := there.Sub(at).Abs(); apart > max(2*s.Every, minApart) {
-		return &report.Failure{Kind: report.Partial, Err: fmt.Errorf("%s: its clock and this node's differ by %s: alerts may end early, late or never", base, apart.Round(time.Second))}
+		return &report.Failure{Kind: report.Partial,
+			Err: fmt.Errorf("%s: its clock and this node's differ by %s: alerts may end early, late or never", base,
+				apart.Round(time.Second))}
 	}
 	return nil
 }

@@ -85,14 +85,17 @@ func TestWhatThePageRefuses(t *testing.T) {
 		kind    report.FailureKind
 		want    string
 	}{
-		"2: a wrong token":        {2, func(c *cachet.Config, _ *fake) { c.Token = reporttest.Secret(t, "wrong-token") }, report.Misconfigured, "401"},
-		"3: a wrong token":        {3, func(c *cachet.Config, _ *fake) { c.Token = reporttest.Secret(t, "wrong-token") }, report.Misconfigured, "401"},
-		"3: a token without":      {3, func(_ *cachet.Config, f *fake) { f.able = false }, report.Misconfigured, "403"},
-		"a lost token file":       {3, func(c *cachet.Config, _ *fake) { c.Token = "/nonexistent" }, report.Misconfigured, "secret"},
-		"3 that is configured 2":  {3, func(c *cachet.Config, _ *fake) { c.Version = 2 }, report.Misconfigured, "404"},
-		"2 that is configured 3":  {2, func(c *cachet.Config, _ *fake) { c.Version = 3 }, report.Misconfigured, "404"},
-		"one component is gone":   {3, func(_ *cachet.Config, f *fake) { delete(f.status, "7") }, report.Partial, "component 7"},
-		"3: 300 in a minute":      {3, func(_ *cachet.Config, f *fake) { f.times = make([]time.Time, 300); fill(f.times) }, report.Throttled, "429"},
+		"2: a wrong token": {2, func(c *cachet.Config, _ *fake) { c.Token = reporttest.Secret(t, "wrong-token") },
+			report.Misconfigured, "401"},
+		"3: a wrong token": {3, func(c *cachet.Config, _ *fake) { c.Token = reporttest.Secret(t, "wrong-token") },
+			report.Misconfigured, "401"},
+		"3: a token without":     {3, func(_ *cachet.Config, f *fake) { f.able = false }, report.Misconfigured, "403"},
+		"a lost token file":      {3, func(c *cachet.Config, _ *fake) { c.Token = "/nonexistent" }, report.Misconfigured, "secret"},
+		"3 that is configured 2": {3, func(c *cachet.Config, _ *fake) { c.Version = 2 }, report.Misconfigured, "404"},
+		"2 that is configured 3": {2, func(c *cachet.Config, _ *fake) { c.Version = 3 }, report.Misconfigured, "404"},
+		"one component is gone":  {3, func(_ *cachet.Config, f *fake) { delete(f.status, "7") }, report.Partial, "component 7"},
+		"3: 300 in a minute": {3, func(_ *cachet.Config, f *fake) { f.times = make([]time.Time, 300); fill(f.times) },
+			report.Throttled, "429"},
 		"2: a status it has not":  {2, func(_ *cachet.Config, f *fake) { f.version = 2; f.status["7"] = 0 }, "", ""},
 		"3: answers with another": {3, func(_ *cachet.Config, f *fake) { f.first = true }, "", ""},
 	} {
@@ -131,7 +134,8 @@ func TestAPageThatShowsAnotherStateIsNotBelieved(t *testing.T) {
 		url, _ := reporttest.Record(t, reporttest.Reply(200, body))
 		c := config(t, url, 3)
 		c.Components = map[string]string{"node": "1"}
-		if err := start(t, c).Report(t.Context(), reporttest.At(0, "node=major_outage")); err == nil || !strings.Contains(err.Error(), want) {
+		if err := start(t, c).Report(t.Context(), reporttest.At(0, "node=major_outage")); err == nil ||
+			!strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", body, err)
 		}
 	}
@@ -142,7 +146,8 @@ func TestTestChangesNothingAndProvesTheToken(t *testing.T) {
 		f, url := newFake(t, version)
 		f.status["7"] = 3
 		got, err := start(t, config(t, url, version)).Test(t.Context(), reporttest.At(0, "storage=major_outage"))
-		if want := "read, nothing changed: node (1) shows operational, storage (7) shows partial_outage; the token is valid"; got != want || err != nil {
+		if want := "read, nothing changed: node (1) shows operational, storage (7) shows partial_outage; the token is valid"; got != want ||
+			err != nil {
 			t.Errorf("version %d: %q, %v", version, got, err)
 		}
 		if diff := cmp.Diff(map[string]int{"1": 1, "7": 3}, f.status); diff != "" || f.mails > 0 || f.hidden["1"] {
@@ -158,7 +163,8 @@ func TestTestChangesNothingAndProvesTheToken(t *testing.T) {
 
 func TestHostileServers(t *testing.T) {
 	for _, version := range []int{2, 3} {
-		reporttest.Run(t, reporttest.Trial{Secrets: []string{key}, Send: func(ctx context.Context, url string, client *httpclient.Client) error {
+		reporttest.Run(t, reporttest.Trial{Secrets: []string{key}, Send: func(ctx context.Context, url string,
+			client *httpclient.Client) error {
 			r, err := cachet.New(config(t, url, version), client)
 			if err != nil {
 				t.Fatal(err)

@@ -108,7 +108,8 @@ func (f *fake) put(id string, body []byte) int {
 
 func (f *fake) show(id string) any {
 	if f.version == 2 {
-		return map[string]any{"data": map[string]any{"id": json.Number(id), "name": "Node 2", "status": fmt.Sprint(f.status[id]), "status_name": "x", "enabled": !f.hidden[id]}}
+		return map[string]any{"data": map[string]any{"id": json.Number(id), "name": "Node 2", "status": fmt.Sprint(f.status[id]),
+			"status_name": "x", "enabled": !f.hidden[id]}}
 	}
 	return map[string]any{"data": map[string]any{"id": id, "type": "components", "attributes": map[string]any{
 		"id": json.Number(id), "name": "Node 2", "status": map[string]any{"human": "x", "value": f.status[id]}, "enabled": true,

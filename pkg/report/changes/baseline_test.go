@@ -53,7 +53,8 @@ func (s *scene) set(rule, subject string, to report.Severity, impact report.Impa
 		n = s.r.Transitions[len(s.r.Transitions)-1].N + 1
 	}
 	s.r.Transitions = append(s.r.Transitions[:len(s.r.Transitions):len(s.r.Transitions)], report.Transition{
-		N: n, At: s.r.At, Rule: rule, Subject: subject, Component: "storage", From: from, To: level, Impact: impact, Summary: rule + " is " + string(level),
+		N: n, At: s.r.At, Rule: rule, Subject: subject, Component: "storage", From: from, To: level, Impact: impact,
+		Summary: rule + " is " + string(level),
 	})
 	s.r.Transitions = s.r.Transitions[max(0, len(s.r.Transitions)-200):]
 }
@@ -74,7 +75,8 @@ func (s *scene) silent(rule string) report.Report {
 func words(list []changes.Change) []string {
 	out := []string{}
 	for _, c := range list {
-		out = append(out, strings.TrimSpace(strings.Join([]string{string(c.Kind), c.Rule, c.Subject}, " "))+": "+string(c.From)+" > "+string(c.To))
+		out = append(out, strings.TrimSpace(strings.Join([]string{string(c.Kind), c.Rule, c.Subject}, " "))+": "+string(c.From)+" > "+
+			string(c.To))
 	}
 	return out
 }
@@ -171,7 +173,8 @@ func TestARestartRepeatsNothing(t *testing.T) {
 	s.set("stays", "", report.Critical, report.MajorOutage)
 	s.set("goes", "", report.Warning, report.Operational)
 	s.set("silenced", "", report.Warning, report.Operational)
-	reported := receive(t, changes.Baseline{}, s.r, "raised stays: clear > critical", "raised goes: clear > warning", "raised silenced: clear > warning")
+	reported := receive(t, changes.Baseline{}, s.r, "raised stays: clear > critical", "raised goes: clear > warning",
+		"raised silenced: clear > warning")
 
 	s = newScene(start.Add(time.Hour))
 	reported = receive(t, reported, s.r) // too early to report anything as cleared

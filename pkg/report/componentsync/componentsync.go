@@ -52,7 +52,8 @@ type refusal struct {
 // state returns the page's state for an impact, or an empty string if the shown state
 // must not change.
 func New(page Page, components map[string]string, state func(report.Impact) string, pace *RateLimiter) *Syncer {
-	return &Syncer{page: page, components: components, state: state, limiter: pace, shows: map[string]string{}, written: map[string]bool{}, refused: map[string]refusal{}}
+	return &Syncer{page: page, components: components, state: state, limiter: pace, shows: map[string]string{}, written: map[string]bool{},
+		refused: map[string]refusal{}}
 }
 
 // A target is the required state of one of the page's components.

@@ -68,9 +68,11 @@ func TestOnlyChangesAreWritten(t *testing.T) {
 	for _, step := range []struct {
 		name, now, want string
 	}{
-		{"a start reads once and writes what differs", "storage=operational network=operational", "read n, read s, read w, write w operational"},
+		{"a start reads once and writes what differs", "storage=operational network=operational",
+			"read n, read s, read w, write w operational"},
 		{"nothing changed", "storage=operational network=operational", ""},
-		{"bad news first", "storage=degraded_performance network=operational node=major_outage", "write n major_outage, write s degraded_performance"},
+		{"bad news first", "storage=degraded_performance network=operational node=major_outage",
+			"write n major_outage, write s degraded_performance"},
 		{"unknown leaves what is shown", "storage=unknown network=operational node=unknown", ""},
 		{"back", "storage=operational network=operational", "write n operational, write s operational"},
 		{"a component that the report lacks is left", "network=operational", ""},
@@ -147,7 +149,8 @@ func TestThePaceIsKeptWithoutLosingAnything(t *testing.T) {
 	if got := p.asked(); got != "" {
 		t.Errorf("asked %q though the pace forbids it", got)
 	}
-	if err := b.Sync(t.Context(), reporttest.At(time.Minute, "storage=operational network=operational node=degraded_performance")); err != nil {
+	if err := b.Sync(t.Context(), reporttest.At(time.Minute,
+		"storage=operational network=operational node=degraded_performance")); err != nil {
 		t.Fatal(err)
 	}
 	if got, want := p.asked(), "write n degraded_performance"; got != want {
@@ -202,7 +205,10 @@ func TestEachNodeWaitsATimeOfItsOwn(t *testing.T) {
 	for n := range 60 {
 		r := reporttest.At(0, "")
 		r.Node = fmt.Sprintf("node%d", n)
-		err := componentsync.NewRateLimiter(60).Do(r, func() error { return &report.Failure{Kind: report.Throttled, Err: errors.New("420")} })
+		err := componentsync.NewRateLimiter(60).Do(r, func() error {
+			return &report.Failure{Kind: report.Throttled,
+				Err: errors.New("420")}
+		})
 		f := report.FailureOf(err)
 		if f == nil || f.After < time.Minute || f.After > 2*time.Minute {
 			t.Fatalf("%v", f)
@@ -232,7 +238,8 @@ func TestARefusedComponentDoesNotKeepTheOthers(t *testing.T) {
 	if err := b.Sync(t.Context(), reporttest.At(10*time.Minute, words)); err != nil || p.asked() != "read s, write s major_outage" {
 		t.Errorf("fixed: %v", err)
 	}
-	if err := b.Sync(t.Context(), reporttest.At(time.Minute, "storage=operational network=operational")); err != nil || p.asked() != "write s operational" {
+	if err := b.Sync(t.Context(), reporttest.At(time.Minute, "storage=operational network=operational")); err != nil ||
+		p.asked() != "write s operational" {
 		t.Errorf("fixed, and then the clock was set back: %v", err)
 	}
 }
@@ -241,7 +248,8 @@ func TestARefusedComponentDoesNotKeepTheOthers(t *testing.T) {
 func TestAWrongTokenIsTriedOnce(t *testing.T) {
 	p := newPage()
 	p.fails["read n"] = &report.Failure{Kind: report.Misconfigured, Err: errors.New("401")}
-	err := componentsync.New(p, three, word, componentsync.NewRateLimiter(60)).Sync(t.Context(), reporttest.At(0, "storage=operational network=operational"))
+	err := componentsync.New(p, three, word, componentsync.NewRateLimiter(60)).Sync(t.Context(),
+		reporttest.At(0, "storage=operational network=operational"))
 	if f := report.FailureOf(err); f == nil || f.Kind != report.Misconfigured || p.asked() != "read n" {
 		t.Errorf("%v", err)
 	}
@@ -249,14 +257,16 @@ func TestAWrongTokenIsTriedOnce(t *testing.T) {
 
 func TestOneNodePerComponent(t *testing.T) {
 	for code, want := range map[int]report.FailureKind{
-		400: report.Partial, 401: report.Misconfigured, 403: report.Misconfigured, 404: report.Partial, 409: report.Partial, 410: report.Partial,
+		400: report.Partial, 401: report.Misconfigured, 403: report.Misconfigured, 404: report.Partial, 409: report.Partial,
+		410: report.Partial,
 		405: report.Misconfigured, 422: report.Partial, 429: report.Throttled, 500: report.Transient,
 	} {
 		kind := want
 		if kind == report.Partial {
 			kind = report.Misconfigured
 		}
-		f := report.FailureOf(componentsync.ComponentFailure(httpclient.Response{Code: code}, &report.Failure{Kind: kind, Err: errors.New("no")}))
+		f := report.FailureOf(componentsync.ComponentFailure(httpclient.Response{Code: code},
+			&report.Failure{Kind: kind, Err: errors.New("no")}))
 		if f == nil || f.Kind != want {
 			t.Errorf("%d: %v, want %s", code, f, want)
 		}
@@ -271,7 +281,8 @@ func TestAPageThatRefusesEverythingIsMisconfigured(t *testing.T) {
 	for id := range p.shows {
 		p.fails["read "+id] = &report.Failure{Kind: report.Partial, Err: errors.New("404")}
 	}
-	f := report.FailureOf(componentsync.New(p, three, word, componentsync.NewRateLimiter(60)).Sync(t.Context(), reporttest.At(0, "storage=operational network=operational")))
+	f := report.FailureOf(componentsync.New(p, three, word, componentsync.NewRateLimiter(60)).Sync(t.Context(),
+		reporttest.At(0, "storage=operational network=operational")))
 	if f == nil || f.Kind != report.Misconfigured || strings.Count(f.Error(), "404") != 3 {
 		t.Errorf("%v", f)
 	}
@@ -312,7 +323,8 @@ func TestATestOnlyReads(t *testing.T) {
 	}
 	delete(p.fails, "read w")
 	p.fails["read n"] = &report.Failure{Kind: report.Partial, Err: errors.New("404")}
-	if _, err := componentsync.New(p, three, word, componentsync.NewRateLimiter(60)).Test(t.Context(), reporttest.At(0, "")); err == nil || !strings.Contains(err.Error(), "component node (n)") {
+	if _, err := componentsync.New(p, three, word, componentsync.NewRateLimiter(60)).Test(t.Context(), reporttest.At(0, "")); err == nil ||
+		!strings.Contains(err.Error(), "component node (n)") {
 		t.Errorf("%v", err)
 	}
 }

@@ -57,7 +57,8 @@ func CheckPage(url, page string, token httpclient.SecretFile, components map[str
 	if requests < 1 || requests > 60 {
 		return report.WrongField("requests_per_minute", "%d is not allowed: must be 1 to 60", requests)
 	}
-	if words := []string{"skip", "under_maintenance", "degraded_performance", "partial_outage", "major_outage"}; !slices.Contains(words, unknown) {
+	if words := []string{"skip", "under_maintenance", "degraded_performance", "partial_outage",
+		"major_outage"}; !slices.Contains(words, unknown) {
 		return report.WrongField("unknown", "%q is not allowed: must be one of %s", unknown, strings.Join(words, ", "))
 	}
 	return nil

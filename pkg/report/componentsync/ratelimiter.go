@@ -31,7 +31,8 @@ func NewRateLimiter(most int) *RateLimiter { return &RateLimiter{most: most} }
 func (p *RateLimiter) Do(r report.Report, request func() error) error {
 	at := r.At
 	if wait := p.wait(at); wait > 0 {
-		return &report.Failure{Kind: report.Throttled, After: wait, Err: fmt.Errorf("limited to %d requests per minute; the next in %s", p.most, wait.Round(time.Second))}
+		return &report.Failure{Kind: report.Throttled, After: wait, Err: fmt.Errorf("limited to %d requests per minute; the next in %s",
+			p.most, wait.Round(time.Second))}
 	}
 	p.sent = append(p.sent, at)
 	err := request()

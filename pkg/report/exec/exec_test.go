@@ -30,7 +30,8 @@ func node() report.Report {
 	at := time.Date(2026, 3, 1, 2, 14, 0, 0, time.UTC)
 	return report.Report{
 		Node: "node2", Site: "rl1", Boot: "b1", Started: at.Add(-time.Hour), At: at, Status: report.MajorOutage, Version: "1.2.3",
-		Components: []report.Component{{Name: "storage", Status: report.MajorOutage, State: report.Seen}}, Transitions: []report.Transition{}, Sources: []report.SourceState{},
+		Components:  []report.Component{{Name: "storage", Status: report.MajorOutage, State: report.Seen}},
+		Transitions: []report.Transition{}, Sources: []report.SourceState{},
 		Findings: []report.Finding{{
 			Rule: "krbd-retry-storm", Component: "storage", Severity: report.Critical, Impact: report.MajorOutage, State: report.Seen,
 			Since: at.Add(-31 * time.Second), LevelSince: at, LastSeen: at, Summary: "krbd is in a retry storm",
@@ -106,10 +107,12 @@ func TestWhatTheProgramGets(t *testing.T) {
 	if got := read(t, c, "args"); got != "two words\n$(id)\n\n" {
 		t.Errorf("arguments %q", got)
 	}
-	want := []string{"HOME=/", "LANG=C.UTF-8", "NODEWATCH_INPUT=event", "OUT=" + c.Args[0], "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
+	want := []string{"HOME=/", "LANG=C.UTF-8", "NODEWATCH_INPUT=event", "OUT=" + c.Args[0],
+		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
 	var got []string
 	for line := range strings.Lines(read(t, c, "env")) {
-		if name, _, _ := strings.Cut(line, "="); name != "PWD" && name != "_" && name != "SHLVL" && name != "OLDPWD" { // set by the shell itself
+		// set by the shell itself
+		if name, _, _ := strings.Cut(line, "="); name != "PWD" && name != "_" && name != "SHLVL" && name != "OLDPWD" {
 			got = append(got, strings.TrimSpace(line))
 		}
 	}
@@ -134,7 +137,8 @@ func TestExitCodes(t *testing.T) {
 	} {
 		err := newReporter(t, script(t, text), "").Report(t.Context(), node())
 		f := report.FailureOf(err)
-		if want.kind == "" && err != nil || want.kind != "" && (f == nil || f.Kind != want.kind || !strings.HasSuffix(f.Error(), want.says) && !strings.Contains(f.Error(), want.says+":")) {
+		if want.kind == "" && err != nil || want.kind != "" && (f == nil || f.Kind != want.kind ||
+			!strings.HasSuffix(f.Error(), want.says) && !strings.Contains(f.Error(), want.says+":")) {
 			t.Errorf("%s: %v, want %+v", text, err, want)
 		}
 	}
@@ -316,19 +320,22 @@ func TestTestIsMarked(t *testing.T) {
 	if err != nil || answer != "seen as a test" {
 		t.Errorf("%q, %v", answer, err)
 	}
-	if answer, err := newReporter(t, script(t, ""), "").Test(t.Context(), node()); err != nil || answer != "the program succeeded without output" {
+	if answer, err := newReporter(t, script(t, ""), "").Test(t.Context(), node()); err != nil ||
+		answer != "the program succeeded without output" {
 		t.Errorf("%q, %v", answer, err)
 	}
 }
 
 func TestCheck(t *testing.T) {
 	for field, changes := range map[string][]func(*exec.Config){
-		"program": {func(c *exec.Config) { c.Program = "" }, func(c *exec.Config) { c.Program = "notify" }, func(c *exec.Config) { c.Program = "/a\x00b" }},
-		"mode":    {func(c *exec.Config) { c.Mode = "" }},
-		"tell":    {func(c *exec.Config) { c.Tell = nil }, func(c *exec.Config) { c.Tell = []string{"fixed"} }},
-		"args":    {func(c *exec.Config) { c.Args = []string{"a\x00"} }},
+		"program": {func(c *exec.Config) { c.Program = "" }, func(c *exec.Config) { c.Program = "notify" },
+			func(c *exec.Config) { c.Program = "/a\x00b" }},
+		"mode": {func(c *exec.Config) { c.Mode = "" }},
+		"tell": {func(c *exec.Config) { c.Tell = nil }, func(c *exec.Config) { c.Tell = []string{"fixed"} }},
+		"args": {func(c *exec.Config) { c.Args = []string{"a\x00"} }},
 		"environment": {
-			func(c *exec.Config) { c.Environment = map[string]string{"A=B": "x"} }, func(c *exec.Config) { c.Environment = map[string]string{"A": "\x00"} },
+			func(c *exec.Config) { c.Environment = map[string]string{"A=B": "x"} },
+			func(c *exec.Config) { c.Environment = map[string]string{"A": "\x00"} },
 			func(c *exec.Config) { c.Environment = map[string]string{"NODEWATCH_INPUT": "x"} },
 		},
 	} {

@@ -49,7 +49,8 @@ func trusted(path string) error {
 }
 
 // permanentErrors are the errors of a start that would occur again.
-var permanentErrors = []syscall.Errno{syscall.ENOENT, syscall.EACCES, syscall.EPERM, syscall.ENOEXEC, syscall.E2BIG, syscall.ENOTDIR, syscall.ELOOP}
+var permanentErrors = []syscall.Errno{syscall.ENOENT, syscall.EACCES, syscall.EPERM, syscall.ENOEXEC, syscall.E2BIG, syscall.ENOTDIR,
+	syscall.ELOOP}
 
 // ended returns the Failure of a program that could not be started, or did not exit
 // with code 0.

@@ -43,7 +43,8 @@ var (
 func (c Config) Check() error {
 	p, known := presets()[c.Preset]
 	if !known {
-		return report.WrongField("preset", "%q is not allowed: must be one of healthchecks uptimekuma gatus betterstack oneuptime kener plain", c.Preset)
+		return report.WrongField("preset",
+			"%q is not allowed: must be one of healthchecks uptimekuma gatus betterstack oneuptime kener plain", c.Preset)
 	}
 	if err := c.checkAddress(p); err != nil {
 		return err
@@ -53,7 +54,8 @@ func (c Config) Check() error {
 	}
 	switch {
 	case !slices.Contains([]report.Impact{report.DegradedPerformance, report.PartialOutage, report.MajorOutage}, c.DownFrom):
-		return report.WrongField("down_from", "%q is not allowed: must be one of degraded_performance partial_outage major_outage", c.DownFrom)
+		return report.WrongField("down_from",
+			"%q is not allowed: must be one of degraded_performance partial_outage major_outage", c.DownFrom)
 	case !slices.Contains([]string{"up", "down", "silent"}, c.Unknown):
 		return report.WrongField("unknown", "%q is not allowed: must be up, down or silent", c.Unknown)
 	}
@@ -87,7 +89,8 @@ func (c Config) checkAddress(p preset) error {
 func (c Config) checkNames() error {
 	for _, x := range []struct {
 		field, value, preset string
-	}{{"slug", c.Slug, "healthchecks"}, {"group", c.Group, "gatus"}, {"endpoint", c.Endpoint, "gatus"}, {"tag", c.Tag, "kener"}, {"down_url_file", string(c.DownFile), "plain"}} {
+	}{{"slug", c.Slug, "healthchecks"}, {"group", c.Group, "gatus"}, {"endpoint", c.Endpoint, "gatus"}, {"tag", c.Tag, "kener"},
+		{"down_url_file", string(c.DownFile), "plain"}} {
 		if x.value != "" && c.Preset != x.preset {
 			return report.WrongField(x.field, "is for %s only", x.preset)
 		}

@@ -62,7 +62,8 @@ func (h *Reporter) Report(ctx context.Context, r report.Report) error {
 		if !h.preset.notes {
 			return nil
 		}
-		_, err := h.send(ctx, r.At, beat{state: logged, text: singleLine(r.Final), body: singleLine(r.Node) + ": " + singleLine(r.Final) + "; the beats stop\n"})
+		_, err := h.send(ctx, r.At, beat{state: logged, text: singleLine(r.Final),
+			body: singleLine(r.Node) + ": " + singleLine(r.Final) + "; the beats stop\n"})
 		return err
 	}
 	s, text := h.c.verdict(r)
@@ -113,7 +114,8 @@ func (h *Reporter) Test(ctx context.Context, r report.Report) (string, error) {
 // send sends the beat, and returns the response in one line.
 func (h *Reporter) send(ctx context.Context, at time.Time, b beat) (string, error) {
 	if wait := h.take(at); wait > 0 {
-		return "", &report.Failure{Kind: report.Throttled, After: wait, Err: fmt.Errorf("heartbeat: %d pings have been sent within a minute; the service may drop more", pings)}
+		return "", &report.Failure{Kind: report.Throttled, After: wait,
+			Err: fmt.Errorf("heartbeat: %d pings have been sent within a minute; the service may drop more", pings)}
 	}
 	q, says, err := h.request(b)
 	if err != nil {

@@ -31,7 +31,8 @@ func TestWhatTheServicesThink(t *testing.T) {
 				r    report.Report
 				want string
 			}{
-				{node(report.Operational), "up"}, {node(report.DegradedPerformance), "up"}, {node(report.Unknown), "up"}, {node(report.UnderMaintenance), "up"},
+				{node(report.Operational), "up"}, {node(report.DegradedPerformance), "up"}, {node(report.Unknown), "up"},
+				{node(report.UnderMaintenance), "up"},
 				{node(report.PartialOutage), "down"}, {node(report.MajorOutage), "down"}, {maintained, "up"},
 			} {
 				s.node = ""
@@ -79,8 +80,9 @@ func TestDownFromAndUnknown(t *testing.T) {
 // The full address, as the service shows it, also works.
 func TestWholeAddresses(t *testing.T) {
 	for preset, path := range map[string]string{
-		"healthchecks": "/" + token, "uptimekuma": "/api/push/" + token + "?status=up&msg=OK&ping=", "betterstack": "/api/v1/heartbeat/" + token + "/",
-		"oneuptime": "/heartbeat/" + token, "kener": "/ext/heartbeat/rl1-node2/" + token,
+		"healthchecks": "/" + token, "uptimekuma": "/api/push/" + token + "?status=up&msg=OK&ping=",
+		"betterstack": "/api/v1/heartbeat/" + token + "/",
+		"oneuptime":   "/heartbeat/" + token, "kener": "/ext/heartbeat/rl1-node2/" + token,
 	} {
 		s := &service{contract: contracts()[preset]}
 		url, _ := reporttest.Record(t, s.ServeHTTP)
@@ -149,7 +151,8 @@ func TestTheLastReport(t *testing.T) {
 		switch list := rec.Drain(); {
 		case preset != "healthchecks" && len(list) > 0:
 			t.Errorf("%s: %+v", preset, list)
-		case preset == "healthchecks" && (len(list) != 1 || list[0].URL != "/"+token+"/log" || string(list[0].Body) != "node2: nodewatch stops; the beats stop\n"):
+		case preset == "healthchecks" && (len(list) != 1 || list[0].URL != "/"+token+"/log" ||
+			string(list[0].Body) != "node2: nodewatch stops; the beats stop\n"):
 			t.Errorf("%s: %+v", preset, list)
 		}
 	}

@@ -197,7 +197,8 @@ func any2xx(httpclient.Response) error { return nil }
 
 // refused returns the failure for a response that is not a success despite its code.
 func refused(a httpclient.Response, want string) error {
-	return &report.Failure{Kind: report.Misconfigured, Err: fmt.Errorf("heartbeat: not accepted: the response is not %s: %s", want, a.Line())}
+	return &report.Failure{Kind: report.Misconfigured, Err: fmt.Errorf("heartbeat: not accepted: the response is not %s: %s",
+		want, a.Line())}
 }
 
 func get(u *url.URL) httpclient.Request {

@@ -26,14 +26,16 @@ var at = time.Date(2026, 3, 1, 2, 14, 0, 0, time.UTC)
 // treats as down.
 func node(status report.Impact) report.Report {
 	r := report.Report{Node: "node2", Site: "rl1", Started: at.Add(-time.Hour), At: at, Status: status, Version: "1.2.3"}
-	r.Components = []report.Component{{Name: "storage", Status: status, State: report.Seen}, {Name: "network", Status: report.Operational, State: report.Seen}}
+	r.Components = []report.Component{{Name: "storage", Status: status, State: report.Seen},
+		{Name: "network", Status: report.Operational, State: report.Seen}}
 	if status == report.Unknown {
 		r.Components[0].Summary = "krbd-io: permission denied"
 	} else if status.Rank() > report.Unknown.Rank() {
 		r.Components[0].Summary = "3 krbd disks report an I/O error & wait"
 		r.Findings = []report.Finding{{
 			Rule: "krbd-io-error", Subject: "rbd0", Component: "storage", Severity: report.Critical, Impact: status, State: report.Seen,
-			Since: at.Add(-31 * time.Second), Summary: "3 krbd disks report an I/O error & wait", Runbook: "https://example.net/rules#krbd-io-error",
+			Since: at.Add(-31 * time.Second), Summary: "3 krbd disks report an I/O error & wait",
+			Runbook:  "https://example.net/rules#krbd-io-error",
 			Evidence: []report.Evidence{{Source: "kmsg", Subject: "rbd0", Fact: "7 failed requests in 10 s", At: at}},
 		}}
 	}

@@ -68,7 +68,8 @@ func evidence(r report.Report, text string) string {
 		}
 	}
 	for _, f := range r.Findings {
-		lines = append(lines, "", strings.ToUpper(string(f.Severity))+" "+singleLine(f.Rule+" "+f.Subject)+": "+singleLine(f.Summary), "since "+f.Since.UTC().Format(time.RFC3339))
+		lines = append(lines, "", strings.ToUpper(string(f.Severity))+" "+singleLine(f.Rule+" "+f.Subject)+": "+singleLine(f.Summary),
+			"since "+f.Since.UTC().Format(time.RFC3339))
 		for _, e := range f.Evidence {
 			lines = append(lines, "- "+singleLine(e.Subject+" "+e.Fact))
 		}

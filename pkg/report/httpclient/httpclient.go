@@ -58,7 +58,8 @@ func (o Options) Check() error {
 		case u.Scheme != "http" && u.Scheme != "https" && u.Scheme != "socks5":
 			return report.WrongField("proxy_url", "must begin with http://, https:// or socks5://")
 		case u.User != nil:
-			return report.WrongField("proxy_url", "must not contain a user or password: secrets are not allowed in the configuration; use a proxy that identifies this node by its address")
+			return report.WrongField("proxy_url",
+				"must not contain a user or password: secrets are not allowed in the configuration; use a proxy that identifies this node by its address")
 		}
 	}
 	if (o.Cert == "") != (o.Key == "") {

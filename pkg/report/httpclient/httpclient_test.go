@@ -51,12 +51,15 @@ func TestEachAnswerCallsForItsKind(t *testing.T) {
 	}{
 		{200, "", "", 0}, {202, "", "", 0},
 		{301, "", report.Misconfigured, 0},
-		{400, "", report.Misconfigured, 0}, {401, "", report.Misconfigured, 0}, {404, "", report.Misconfigured, 0}, {422, "", report.Misconfigured, 0},
+		{400, "", report.Misconfigured, 0}, {401, "", report.Misconfigured, 0}, {404, "", report.Misconfigured, 0},
+		{422, "", report.Misconfigured, 0},
 		{409, "", report.Stale, 0},
 		{420, "3", report.Throttled, 3 * time.Second}, {429, "1.5", report.Throttled, 1500 * time.Millisecond},
 		{429, "Sun, 22 Nov 2026 10:00:30 GMT", report.Throttled, 30 * time.Second},
-		{429, "-5", report.Throttled, 0}, {429, "soon", report.Throttled, 0}, {429, "1e300", report.Throttled, time.Hour}, {429, "NaN", report.Throttled, 0},
-		{500, "", report.Transient, 0}, {503, "", report.Transient, 0}, {503, "7", report.Throttled, 7 * time.Second}, {408, "", report.Transient, 0},
+		{429, "-5", report.Throttled, 0}, {429, "soon", report.Throttled, 0}, {429, "1e300", report.Throttled, time.Hour},
+		{429, "NaN", report.Throttled, 0},
+		{500, "", report.Transient, 0}, {503, "", report.Transient, 0}, {503, "7", report.Throttled, 7 * time.Second},
+		{408, "", report.Transient, 0},
 	} {
 		_, err := ask(t.Context(), t, httpclient.Options{}, func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Date", "Sun, 22 Nov 2026 10:00:00 GMT")
@@ -200,7 +203,8 @@ func TestTheServersNameIsChecked(t *testing.T) {
 
 func TestTheSourceAddressIsUsed(t *testing.T) {
 	var from string
-	_, err := ask(t.Context(), t, httpclient.Options{Source: "127.0.0.3"}, func(_ http.ResponseWriter, r *http.Request) { from = r.RemoteAddr })
+	_, err := ask(t.Context(), t, httpclient.Options{Source: "127.0.0.3"},
+		func(_ http.ResponseWriter, r *http.Request) { from = r.RemoteAddr })
 	if err != nil || !strings.HasPrefix(from, "127.0.0.3:") {
 		t.Errorf("from %s, %v", from, err)
 	}

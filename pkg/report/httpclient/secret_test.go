@@ -26,11 +26,13 @@ func TestPermissionsOfASecret(t *testing.T) {
 	} {
 		dir := t.TempDir()
 		file, link := filepath.Join(dir, "..data"), filepath.Join(dir, "token")
-		if err := errors.Join(os.WriteFile(file, []byte("s3cret\n"), 0o600), os.Chmod(file, c.mode), os.Symlink("..data", link)); err != nil {
+		if err := errors.Join(os.WriteFile(file, []byte("s3cret\n"), 0o600), os.Chmod(file, c.mode),
+			os.Symlink("..data", link)); err != nil {
 			t.Fatal(err)
 		}
 		got, err := httpclient.SecretFile(link).Read()
-		if c.refused == "" && (err != nil || got != "s3cret") || c.refused != "" && (err == nil || !strings.Contains(err.Error(), c.refused)) {
+		if c.refused == "" && (err != nil || got != "s3cret") || c.refused != "" &&
+			(err == nil || !strings.Contains(err.Error(), c.refused)) {
 			t.Errorf("%04o: got %q, %v, want an error with %q", c.mode, got, err, c.refused)
 		}
 		if w := httpclient.SecretFile(link).Warning(); (c.warn == "") != (w == "") || !strings.Contains(w, c.warn) {

@@ -16,8 +16,11 @@ func TestCheckURL(t *testing.T) {
 			t.Errorf("%s: %v", good, err)
 		}
 	}
-	for _, bad := range []string{"", "192.0.2.10:9093", "hub.example.org", "ftp://192.0.2.10", "https://", "https://:80", "https://me:" + secret + "@192.0.2.10", "https://192.0.2.10/?t=" + secret, "https://192.0.2.10/#" + secret, "https://192.0.2.10/?", "https://" + secret + "%zz"} {
-		if err := httpclient.CheckURL("url", bad); err == nil || !strings.HasPrefix(err.Error(), "url: ") || strings.Contains(err.Error(), secret) {
+	for _, bad := range []string{"", "192.0.2.10:9093", "hub.example.org", "ftp://192.0.2.10", "https://", "https://:80",
+		"https://me:" + secret + "@192.0.2.10", "https://192.0.2.10/?t=" + secret, "https://192.0.2.10/#" + secret, "https://192.0.2.10/?",
+		"https://" + secret + "%zz"} {
+		if err := httpclient.CheckURL("url", bad); err == nil || !strings.HasPrefix(err.Error(), "url: ") ||
+			strings.Contains(err.Error(), secret) {
 			t.Errorf("%q: %v", bad, err)
 		}
 	}

@@ -12,7 +12,8 @@ import (
 func FuzzParse(f *testing.F) {
 	for _, seed := range []string{
 		`{"results":[{"code":200,"status":"Successfully processed check result for object 'node2!storage'."}]}`,
-		`{"results":[]}`, `{"error":404,"status":"No objects found."}`, `{"results":null}`, `{"error":1e300}`, `{"results":[{"code":200,"status":"ignored"}]}`, `[]`, `null`,
+		`{"results":[]}`, `{"error":404,"status":"No objects found."}`, `{"results":null}`, `{"error":1e300}`,
+		`{"results":[{"code":200,"status":"ignored"}]}`, `[]`, `null`,
 	} {
 		f.Add([]byte(seed))
 	}

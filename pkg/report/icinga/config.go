@@ -46,7 +46,8 @@ func (c Config) Check() error {
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.Services)) {
 		if !slices.Contains(componentsync.Known(), name) {
-			return report.WrongField("services."+name, "is not a component of a node: valid are %s", strings.Join(componentsync.Known(), ", "))
+			return report.WrongField("services."+name, "is not a component of a node: valid are %s",
+				strings.Join(componentsync.Known(), ", "))
 		}
 		if c.Services[name] == "" || strings.Contains(c.Services[name], "!") {
 			return report.WrongField("services."+name, "%q is not the name of a service", c.Services[name])

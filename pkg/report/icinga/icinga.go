@@ -79,16 +79,19 @@ func (i *Reporter) Test(ctx context.Context, r report.Report) (string, error) {
 	names := slices.Sorted(maps.Keys(i.c.Services))
 	for _, name := range names {
 		object := i.c.object(r, report.ComponentName(name))
-		said, err := i.ask(ctx, result{Type: "Service", Service: object, Output: fmt.Sprintf("TEST from nodewatch on %s: please ignore", r.Node)})
+		said, err := i.ask(ctx, result{Type: "Service", Service: object,
+			Output: fmt.Sprintf("TEST from nodewatch on %s: please ignore", r.Node)})
 		if err != nil && said.missed("exit_status") {
 			continue
 		}
 		if err == nil {
-			err = &report.Failure{Kind: report.Misconfigured, Err: fmt.Errorf("%s: took a result without a state: is this Icinga 2?", object)}
+			err = &report.Failure{Kind: report.Misconfigured,
+				Err: fmt.Errorf("%s: took a result without a state: is this Icinga 2?", object)}
 		}
 		return "", fmt.Errorf("icinga: %w", err)
 	}
-	return fmt.Sprintf("nothing changed: Icinga accepts passive results for %d services of %s: %s", len(names), i.c.host(r), strings.Join(names, ", ")), nil
+	return fmt.Sprintf("nothing changed: Icinga accepts passive results for %d services of %s: %s", len(names), i.c.host(r),
+		strings.Join(names, ", ")), nil
 }
 
 // send sends one result.

@@ -51,13 +51,15 @@ func start(t *testing.T, c icinga.Config, o httpclient.Options) *icinga.Reporter
 // states are reports of every kind.
 func states() map[string]report.Report {
 	unseen := at(1)
-	unseen.Status, unseen.Components[0].Status, unseen.Components[0].Summary = report.Unknown, report.Unknown, "the kernel log cannot be read"
+	unseen.Status, unseen.Components[0].Status, unseen.Components[0].Summary = report.Unknown, report.Unknown,
+		"the kernel log cannot be read"
 	informed := unseen
 	informed.Findings = at(1, report.Info).Findings
 	blind := at(1, report.Critical, report.Info)
 	blind.Components[0].State, blind.Findings[0].State, blind.Findings[0].LastSeen = report.Blind, report.Blind, reporttest.Noon
 	worked := at(1, report.Critical)
-	worked.Maintenance = &report.Maintenance{Since: reporttest.Noon, Until: reporttest.Noon.Add(2 * time.Hour), By: "root", Reason: "new NIC\nin slot 2"}
+	worked.Maintenance = &report.Maintenance{Since: reporttest.Noon, Until: reporttest.Noon.Add(2 * time.Hour), By: "root",
+		Reason: "new NIC\nin slot 2"}
 	lived := at(1, report.Critical, report.Warning)
 	lived.Findings[0].Accepted = &report.Accepted{Until: reporttest.Noon.Add(240 * time.Hour), By: "root"}
 	last := at(1)
@@ -68,8 +70,9 @@ func states() map[string]report.Report {
 	both.Components[0].Status = report.Unknown
 	return map[string]report.Report{
 		"C unseen, with a warning": both,
-		"1 fine":                   at(1), "2 info": at(1, report.Info), "3 warning": at(1, report.Warning, report.Info), "4 critical": at(1, report.Critical),
-		"5 unseen": unseen, "6 unseen, with an info": informed, "7 blind while raised": blind, "8 maintenance": worked,
+		"1 fine":                   at(1), "2 info": at(1, report.Info), "3 warning": at(1, report.Warning, report.Info),
+		"4 critical": at(1, report.Critical),
+		"5 unseen":   unseen, "6 unseen, with an info": informed, "7 blind while raised": blind, "8 maintenance": worked,
 		"9 accepted": lived, "A last": last, "B under maintenance": shown,
 	}
 }
@@ -159,11 +162,13 @@ func TestWhatIcingaRefuses(t *testing.T) {
 		kind   report.FailureKind
 		want   string
 	}{
-		"a wrong password":       {func(c *icinga.Config, _ *fake) { c.Password = reporttest.Secret(t, "wrong-word") }, report.Misconfigured, "401"},
-		"a lost password file":   {func(c *icinga.Config, _ *fake) { c.Password = "/nonexistent" }, report.Misconfigured, "secret"},
-		"another host":           {func(c *icinga.Config, _ *fake) { c.Host = "node3" }, report.Misconfigured, "No objects found"},
-		"one service is not":     {func(c *icinga.Config, _ *fake) { c.Services["storage"] = "gone" }, report.Partial, "node2!gone"},
-		"passive checks are off": {func(_ *icinga.Config, f *fake) { f.services["node2!storage"].active = true }, report.Partial, "Passive checks are disabled"},
+		"a wrong password": {func(c *icinga.Config, _ *fake) { c.Password = reporttest.Secret(t, "wrong-word") },
+			report.Misconfigured, "401"},
+		"a lost password file": {func(c *icinga.Config, _ *fake) { c.Password = "/nonexistent" }, report.Misconfigured, "secret"},
+		"another host":         {func(c *icinga.Config, _ *fake) { c.Host = "node3" }, report.Misconfigured, "No objects found"},
+		"one service is not":   {func(c *icinga.Config, _ *fake) { c.Services["storage"] = "gone" }, report.Partial, "node2!gone"},
+		"passive checks are off": {func(_ *icinga.Config, f *fake) { f.services["node2!storage"].active = true }, report.Partial,
+			"Passive checks are disabled"},
 		"it knows something newer": {func(_ *icinga.Config, f *fake) {
 			for _, s := range f.services {
 				s.start = float64(reporttest.Noon.Unix() + 60)
@@ -205,7 +210,8 @@ func TestOddAnswers(t *testing.T) {
 	} {
 		url, _ := reporttest.Record(t, reporttest.Reply(c.code, c.body))
 		err := start(t, config(t, url), httpclient.Options{}).Report(t.Context(), at(0))
-		if got := report.FailureOf(err); got == nil || got.Kind != c.want || strings.Contains(err.Error(), password) || strings.Contains(err.Error(), basic) {
+		if got := report.FailureOf(err); got == nil || got.Kind != c.want || strings.Contains(err.Error(), password) ||
+			strings.Contains(err.Error(), basic) {
 			t.Errorf("%d %s: %v, want %s", c.code, c.body, err, c.want)
 		}
 	}

@@ -83,10 +83,12 @@ func (d *daemon) states(t *testing.T) {
 			t.Fatal(err)
 		}
 		got := d.shows(t, "storage")
-		if got.State != want || got.Last.Source != "node2" || got.Last.TTL != 90 || got.Last.Active || got.Last.Start != float64(sent.At.UnixMilli())/1000 {
+		if got.State != want || got.Last.Source != "node2" || got.Last.TTL != 90 || got.Last.Active ||
+			got.Last.Start != float64(sent.At.UnixMilli())/1000 {
 			t.Errorf("%v: shows %+v, want state %d", severities, got, want)
 		}
-		if first, rest, _ := strings.Cut(got.Last.Output, "\n"); !strings.HasPrefix(first, "STORAGE ") || strings.Count(rest, "\n") != len(severities)-1 {
+		if first, rest, _ := strings.Cut(got.Last.Output, "\n"); !strings.HasPrefix(first, "STORAGE ") ||
+			strings.Count(rest, "\n") != len(severities)-1 {
 			t.Errorf("says %q", got.Last.Output)
 		}
 	}
@@ -117,11 +119,13 @@ func (d *daemon) refuses(t *testing.T) {
 		kind   report.FailureKind
 		want   string
 	}{
-		"a wrong password":       {func(c *icinga.Config) { c.Password = reporttest.Secret(t, "wrong-word") }, report.Misconfigured, "401"},
-		"no permission":          {func(c *icinga.Config) { c.User, c.Password = "reader", reporttest.Secret(t, "lesen") }, report.Misconfigured, "404"},
-		"another host":           {func(c *icinga.Config) { c.Host = "node3" }, report.Misconfigured, "No objects found"},
-		"one service is not":     {func(c *icinga.Config) { c.Services["storage"] = "gone" }, report.Partial, "node2!gone"},
-		"passive checks are off": {func(c *icinga.Config) { c.Services["storage"] = "no passive" }, report.Partial, "Passive checks are disabled"},
+		"a wrong password": {func(c *icinga.Config) { c.Password = reporttest.Secret(t, "wrong-word") }, report.Misconfigured, "401"},
+		"no permission": {func(c *icinga.Config) { c.User, c.Password = "reader", reporttest.Secret(t, "lesen") },
+			report.Misconfigured, "404"},
+		"another host":       {func(c *icinga.Config) { c.Host = "node3" }, report.Misconfigured, "No objects found"},
+		"one service is not": {func(c *icinga.Config) { c.Services["storage"] = "gone" }, report.Partial, "node2!gone"},
+		"passive checks are off": {func(c *icinga.Config) { c.Services["storage"] = "no passive" }, report.Partial,
+			"Passive checks are disabled"},
 	} {
 		conf := d.config(t)
 		c.change(&conf)

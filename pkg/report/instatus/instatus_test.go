@@ -107,7 +107,8 @@ func TestWhatThePageRefuses(t *testing.T) {
 		kind   report.FailureKind
 		want   string
 	}{
-		"a wrong key":         {func(c *instatus.Config, _ *fake) { c.Token = reporttest.Secret(t, "wrong-key") }, report.Misconfigured, "401"},
+		"a wrong key": {func(c *instatus.Config, _ *fake) { c.Token = reporttest.Secret(t, "wrong-key") },
+			report.Misconfigured, "401"},
 		"another page":        {func(c *instatus.Config, _ *fake) { c.Page = "other" }, report.Misconfigured, "404"},
 		"a lost key file":     {func(c *instatus.Config, _ *fake) { c.Token = "/nonexistent" }, report.Misconfigured, "secret"},
 		"one wrong component": {func(c *instatus.Config, _ *fake) { c.Components["node"] = "gone" }, report.Partial, "component gone"},
@@ -127,7 +128,8 @@ func TestAPageThatShowsAnotherStateIsNotBelieved(t *testing.T) {
 	url, _ := reporttest.Record(t, reporttest.Reply(200, `{"id":"app","status":"OPERATIONAL"}`))
 	c := config(t, url)
 	c.Components = map[string]string{"node": "app"}
-	if err := start(t, c).Report(t.Context(), reporttest.At(0, "node=major_outage")); err == nil || !strings.Contains(err.Error(), `was set to MAJOROUTAGE, and shows "OPERATIONAL"`) {
+	if err := start(t, c).Report(t.Context(), reporttest.At(0, "node=major_outage")); err == nil ||
+		!strings.Contains(err.Error(), `was set to MAJOROUTAGE, and shows "OPERATIONAL"`) {
 		t.Errorf("%v", err)
 	}
 }
@@ -144,7 +146,8 @@ func TestTestReadsAndChangesNothing(t *testing.T) {
 }
 
 func TestHostileServers(t *testing.T) {
-	reporttest.Run(t, reporttest.Trial{Secrets: []string{key}, Send: func(ctx context.Context, url string, client *httpclient.Client) error {
+	reporttest.Run(t, reporttest.Trial{Secrets: []string{key}, Send: func(ctx context.Context, url string,
+		client *httpclient.Client) error {
 		r, err := instatus.New(config(t, url), client)
 		if err != nil {
 			t.Fatal(err)

@@ -27,19 +27,20 @@ func TestHostileBackends(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			reporttest.Run(t, reporttest.Trial{Secrets: []string{token}, Send: func(ctx context.Context, url string, client *httpclient.Client) error {
-				c := native.Default()
-				c.URL, c.Token = url, reporttest.Secret(t, token)
-				x, err := native.New(c, client, statefile.File{})
-				if err != nil {
-					t.Fatal(err)
-				}
-				err = send(ctx, x, withTransitions(calm(0), 1, 3))
-				if got := x.Queue(); name == "Report" && got.Waiting != 3 {
-					t.Errorf("%d transitions wait, want all 3", got.Waiting)
-				}
-				return err
-			}})
+			reporttest.Run(t, reporttest.Trial{Secrets: []string{token},
+				Send: func(ctx context.Context, url string, client *httpclient.Client) error {
+					c := native.Default()
+					c.URL, c.Token = url, reporttest.Secret(t, token)
+					x, err := native.New(c, client, statefile.File{})
+					if err != nil {
+						t.Fatal(err)
+					}
+					err = send(ctx, x, withTransitions(calm(0), 1, 3))
+					if got := x.Queue(); name == "Report" && got.Waiting != 3 {
+						t.Errorf("%d transitions wait, want all 3", got.Waiting)
+					}
+					return err
+				}})
 		})
 	}
 }
@@ -83,7 +84,8 @@ func TestEachAnswerCallsForItsKind(t *testing.T) {
 		{"old, by very much", 409, "", `{"error": "x", "reason": "old_seq", "accepted_seq": 9007199254740991}`, report.Stale, 0, "", 1},
 		{"old, and again", 409, "", `{"error": "x", "reason": "old_seq", "accepted_seq": 1795348900000}`, report.Stale, 0, "", 2},
 		{"too large indefinitely", 413, "", ``, report.Misconfigured, 0, "413", 1},
-		{"wrong fields", 422, "", `{"error": "x", "fields": [{"field": "components[0].status", "text": "must be ` + token + `"}, {"field": "seq", "text": "\u001b[1m"}]}`,
+		{"wrong fields", 422, "", `{"error": "x", "fields": [{"field": "components[0].status", "text": "must be ` + token +
+			`"}, {"field": "seq", "text": "\u001b[1m"}]}`,
 			report.Misconfigured, 0, "components[0].status: must be (hidden); seq: [1m", 1},
 		{"wrong, without fields", 422, "", `nonsense`, report.Misconfigured, 0, "nonsense", 1},
 		{"too often", 429, "Retry-After: 7", ``, report.Throttled, 7 * time.Second, "", 1},
@@ -98,7 +100,8 @@ func TestEachAnswerCallsForItsKind(t *testing.T) {
 			switch {
 			case c.kind == "" && err != nil:
 				t.Errorf("%v", err)
-			case c.kind != "" && (f == nil || f.Kind != c.kind || f.After != c.after || !strings.Contains(f.Error(), c.says) || strings.Contains(f.Error(), token)):
+			case c.kind != "" && (f == nil || f.Kind != c.kind || f.After != c.after || !strings.Contains(f.Error(), c.says) ||
+				strings.Contains(f.Error(), token)):
 				t.Errorf("%v, after %v; want %s saying %q after %s", err, f, c.kind, c.says, c.after)
 			}
 			if got := len(rec.Drain()); got != c.requests {
@@ -142,7 +145,8 @@ func TestPaceAndSkew(t *testing.T) {
 	for n, c := range []struct {
 		next string
 		want time.Duration
-	}{{"", 0}, {`, "next_interval_s": 90.5`, 90500 * time.Millisecond}, {`, "next_interval_s": 1e300`, time.Hour}, {`, "next_interval_s": null`, 0}} {
+	}{{"", 0}, {`, "next_interval_s": 90.5`, 90500 * time.Millisecond}, {`, "next_interval_s": 1e300`, time.Hour},
+		{`, "next_interval_s": null`, 0}} {
 		r := calm(time.Duration(n) * time.Second)
 		text = `{"accepted_seq": ` + seqOf(r) + `, "server_time": "2026-11-22T11:59:57Z"` + c.next + `}`
 		if err := x.Report(t.Context(), r); err != nil {
@@ -170,8 +174,10 @@ func seqOf(r report.Report) string {
 // interval between zero and an hour.
 func FuzzParseAnswer(f *testing.F) {
 	for _, seed := range []string{
-		`{"accepted_seq":7,"server_time":"2026-11-22T12:00:00Z","next_interval_s":30}`, `{"accepted_seq":7.0,"server_time":"2026-11-22T12:00:00+01:00"}`,
-		`{"accepted_seq":7,"server_time":"2026-11-22T12:00:00Z"}{}`, `{"ACCEPTED_SEQ":7,"server_time":null}`, `[]`, `null`, ``, `<html>`, `{"accepted_seq":1e400}`,
+		`{"accepted_seq":7,"server_time":"2026-11-22T12:00:00Z","next_interval_s":30}`,
+		`{"accepted_seq":7.0,"server_time":"2026-11-22T12:00:00+01:00"}`,
+		`{"accepted_seq":7,"server_time":"2026-11-22T12:00:00Z"}{}`, `{"ACCEPTED_SEQ":7,"server_time":null}`, `[]`, `null`, ``, `<html>`,
+		`{"accepted_seq":1e400}`,
 		`{"accepted_seq":7,"server_time":"2026-11-22T12:00:00Z","next_interval_s":-1}`,
 	} {
 		f.Add([]byte(seed), uint64(7))

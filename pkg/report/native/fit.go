@@ -78,9 +78,11 @@ func (p plan) body(c Config, every time.Duration, r report.Report, seq uint64) B
 	t := trimmer{}
 	b := Body{
 		Schema: Schema, Seq: seq, SentAt: utc(r.At), Status: r.Status,
-		Node:       Node{ID: identity(c, r), Name: t.text(r.Node, maxName), Site: t.text(r.Site, maxName), Labels: t.labels(r.Labels, p.labels)},
-		Inventory:  t.inventory(r.Inventory, p.labels),
-		Agent:      Agent{Version: t.text(r.Version, maxWord), Boot: t.text(r.Boot, maxWord), Started: utc(r.Started), Config: t.text(c.Digest, 2*maxWord)},
+		Node: Node{ID: identity(c, r), Name: t.text(r.Node, maxName), Site: t.text(r.Site, maxName),
+			Labels: t.labels(r.Labels, p.labels)},
+		Inventory: t.inventory(r.Inventory, p.labels),
+		Agent: Agent{Version: t.text(r.Version, maxWord), Boot: t.text(r.Boot, maxWord), Started: utc(r.Started),
+			Config: t.text(c.Digest, 2*maxWord)},
 		Interval:   seconds(every),
 		TTL:        3*seconds(every) + 10,
 		Components: []Component{}, Findings: []report.Finding{},

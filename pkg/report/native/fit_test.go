@@ -21,7 +21,8 @@ import (
 func crowded(findings, facts int) report.Report {
 	r := calm(0)
 	for n := range findings {
-		f := report.Finding{Rule: "nic-drops", Subject: fmt.Sprintf("eno%d", n), Component: "network", Severity: report.Warning, Impact: report.Operational, State: report.Seen, Summary: "drops"}
+		f := report.Finding{Rule: "nic-drops", Subject: fmt.Sprintf("eno%d", n), Component: "network", Severity: report.Warning,
+			Impact: report.Operational, State: report.Seen, Summary: "drops"}
 		for range facts {
 			f.Evidence = append(f.Evidence, report.Evidence{Source: "nic", Fact: strings.Repeat("drop ", 50)})
 		}
@@ -57,8 +58,10 @@ func TestWhatIsCutIsCounted(t *testing.T) {
 			if diff := cmp.Diff(c.cut, b.Cut); diff != "" {
 				t.Errorf("cut (-want +got):\n%s", diff)
 			}
-			if len(b.Findings) != c.findings || len(b.Transitions) != c.transitions || b.Waiting != waiting-c.transitions || len(b.Components) != 6 || len(raw) > native.MaxBody {
-				t.Errorf("%d findings, %d transitions, %d waiting, %d components, %d bytes", len(b.Findings), len(b.Transitions), b.Waiting, len(b.Components), len(raw))
+			if len(b.Findings) != c.findings || len(b.Transitions) != c.transitions || b.Waiting != waiting-c.transitions ||
+				len(b.Components) != 6 || len(raw) > native.MaxBody {
+				t.Errorf("%d findings, %d transitions, %d waiting, %d components, %d bytes", len(b.Findings), len(b.Transitions), b.Waiting,
+					len(b.Components), len(raw))
 			}
 			if c.findings > 0 && b.Findings[0].Subject != "eno0" {
 				t.Errorf("the first finding is %s", b.Findings[0].Subject)
@@ -161,7 +164,8 @@ func FuzzBodyFits(f *testing.F) {
 		switch {
 		case len(raw) > native.MaxBody:
 			t.Fatalf("%d bytes", len(raw))
-		case len(b.Components)+cut.Components != len(r.Components), len(b.Findings)+cut.Findings != len(r.Findings), len(b.Transitions)+b.Waiting != waiting:
+		case len(b.Components)+cut.Components != len(r.Components), len(b.Findings)+cut.Findings != len(r.Findings),
+			len(b.Transitions)+b.Waiting != waiting:
 			t.Fatalf("not everything is counted: %+v", cut)
 		case waiting > 0 && len(b.Transitions) == 0:
 			t.Fatal("the queue does not move")
@@ -177,13 +181,16 @@ func wild(node, site, text string, components, findings int, transitions uint64,
 	r.Components = nil
 	for n := range components {
 		r.Labels[fmt.Sprint(text, n)] = text
-		r.Components = append(r.Components, report.Component{Name: report.ComponentName(fmt.Sprint("c", n, text)), Status: report.Impacts()[n%6], Since: at, Summary: text, State: report.Blind})
+		r.Components = append(r.Components, report.Component{Name: report.ComponentName(fmt.Sprint("c", n, text)),
+			Status: report.Impacts()[n%6], Since: at, Summary: text, State: report.Blind})
 	}
 	facts := []report.Evidence{{Source: text, Subject: text, Fact: text, At: at}}
 	for n := range findings {
 		r.Findings = append(r.Findings, report.Finding{
-			Rule: "r" + text, Subject: text, Component: report.ComponentName(fmt.Sprint("c", n, text)), Severity: report.Info, Impact: report.Impacts()[n%6], State: report.Seen,
-			Summary: text, Since: at, Evidence: facts, Advice: []report.Advice{{Do: text, Command: text}}, Runbook: text, Accepted: &report.Accepted{By: text, Reason: text},
+			Rule: "r" + text, Subject: text, Component: report.ComponentName(fmt.Sprint("c", n, text)), Severity: report.Info,
+			Impact: report.Impacts()[n%6], State: report.Seen,
+			Summary: text, Since: at, Evidence: facts, Advice: []report.Advice{{Do: text, Command: text}}, Runbook: text,
+			Accepted: &report.Accepted{By: text, Reason: text},
 		})
 	}
 	r.Maintenance = &report.Maintenance{By: text, Reason: text}

@@ -137,7 +137,8 @@ func (x *Reporter) post(ctx context.Context, l letter, token string) (httpclient
 		}
 		h.Set("Content-Encoding", "gzip")
 	}
-	return x.client.Do(ctx, httpclient.Request{Method: http.MethodPost, URL: x.config.address(), Header: h, Body: raw, Secrets: []string{token}})
+	return x.client.Do(ctx, httpclient.Request{Method: http.MethodPost, URL: x.config.address(), Header: h, Body: raw,
+		Secrets: []string{token}})
 }
 
 // accepted processes an acknowledgement.

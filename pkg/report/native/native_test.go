@@ -65,7 +65,8 @@ func reporter(t testing.TB, url string, kept statefile.File) *native.Reporter {
 
 // backend starts a Receiver behind a recorder, with a clock two seconds ahead of the
 // report's; in front, if given, may respond in its place.
-func backend(t *testing.T, c receiver.Config, inFront func(w http.ResponseWriter, q *http.Request) bool) (string, *receiver.Receiver, *reporttest.Recorder) {
+func backend(t *testing.T, c receiver.Config, inFront func(w http.ResponseWriter, q *http.Request) bool) (string, *receiver.Receiver,
+	*reporttest.Recorder) {
 	t.Helper()
 	c.Tokens = map[string]string{token: "rl1/node2"}
 	if c.Now == nil {
@@ -113,20 +114,28 @@ func troubled() report.Report {
 	}
 	r.Findings = []report.Finding{{
 		Rule: "libceph-crc-storm", Component: "storage", Severity: report.Critical, Impact: report.MajorOutage, State: report.Seen,
-		Since: reporttest.Noon.Add(-2 * time.Minute), LevelSince: reporttest.Noon.Add(-time.Minute), LastSeen: reporttest.Noon, Summary: "78 disks on 182 sessions in a CRC storm <eno1>",
-		Evidence: seen("1204 bad CRCs in 60 s"), Against: seen("no CRC errors of the NIC"), Advice: []report.Advice{{Do: "throttle the link", Command: "tc qdisc add dev eno1 root tbf rate 2gbit burst 1mb latency 50ms"}},
+		Since: reporttest.Noon.Add(-2 * time.Minute), LevelSince: reporttest.Noon.Add(-time.Minute), LastSeen: reporttest.Noon,
+		Summary:  "78 disks on 182 sessions in a CRC storm <eno1>",
+		Evidence: seen("1204 bad CRCs in 60 s"), Against: seen("no CRC errors of the NIC"),
+		Advice:  []report.Advice{{Do: "throttle the link", Command: "tc qdisc add dev eno1 root tbf rate 2gbit burst 1mb latency 50ms"}},
 		Runbook: "https://hub.example.org/rules.md#libceph-crc-storm", Flapping: true,
 	}, {
-		Rule: "bond-hash-layer2", Subject: "bond0", Component: "network", Severity: report.Warning, Impact: report.Operational, State: report.Blind,
-		Since: reporttest.Noon.Add(-time.Hour), LevelSince: reporttest.Noon.Add(-time.Hour), LastSeen: reporttest.Noon.Add(-time.Minute), Summary: "bond0 hashes by layer2",
+		Rule: "bond-hash-layer2", Subject: "bond0", Component: "network", Severity: report.Warning, Impact: report.Operational,
+		State: report.Blind,
+		Since: reporttest.Noon.Add(-time.Hour), LevelSince: reporttest.Noon.Add(-time.Hour), LastSeen: reporttest.Noon.Add(-time.Minute),
+		Summary:  "bond0 hashes by layer2",
 		Evidence: seen("xmit_hash_policy layer2"), Runbook: "https://hub.example.org/rules.md#bond-hash-layer2",
-		Accepted: &report.Accepted{At: reporttest.Noon.Add(-30 * time.Minute), Until: reporttest.Noon.Add(24 * time.Hour), By: "kim", Reason: "until the window"},
+		Accepted: &report.Accepted{At: reporttest.Noon.Add(-30 * time.Minute), Until: reporttest.Noon.Add(24 * time.Hour), By: "kim",
+			Reason: "until the window"},
 	}}
 	r.Status = report.MajorOutage
-	r.Components[5] = report.Component{Name: "storage", Status: report.MajorOutage, State: report.Seen, Since: reporttest.Noon.Add(-2 * time.Minute), Summary: r.Findings[0].Summary}
-	r.Components[0] = report.Component{Name: "cluster", Status: report.Unknown, State: report.Blind, Since: reporttest.Noon.Add(-time.Hour), Summary: "nobody has given nodewatch a key"}
+	r.Components[5] = report.Component{Name: "storage", Status: report.MajorOutage, State: report.Seen,
+		Since: reporttest.Noon.Add(-2 * time.Minute), Summary: r.Findings[0].Summary}
+	r.Components[0] = report.Component{Name: "cluster", Status: report.Unknown, State: report.Blind, Since: reporttest.Noon.Add(-time.Hour),
+		Summary: "nobody has given nodewatch a key"}
 	r.Components[1].Status = report.UnderMaintenance
-	r.Maintenance = &report.Maintenance{Since: reporttest.Noon.Add(-time.Minute), Until: reporttest.Noon.Add(time.Hour), By: "kim", Reason: "new cable"}
+	r.Maintenance = &report.Maintenance{Since: reporttest.Noon.Add(-time.Minute), Until: reporttest.Noon.Add(time.Hour), By: "kim",
+		Reason: "new cable"}
 	r.Final = "nodewatch stops"
 	return r
 }
@@ -162,7 +171,8 @@ func TestTheSummaryIsFitForCustomers(t *testing.T) {
 	url, rc, _ := backend(t, receiver.Config{}, nil)
 	r := troubled()
 	r.Components[2].Status = report.Unknown
-	r.Findings = append(r.Findings, report.Finding{Rule: "source-blind", Component: "host", Severity: report.Info, Impact: report.Operational, State: report.Seen})
+	r.Findings = append(r.Findings, report.Finding{Rule: "source-blind", Component: "host", Severity: report.Info,
+		Impact: report.Operational, State: report.Seen})
 	if err := reporter(t, url, statefile.File{}).Report(t.Context(), r); err != nil {
 		t.Fatal(err)
 	}
@@ -172,7 +182,8 @@ func TestTheSummaryIsFitForCustomers(t *testing.T) {
 	}
 	want := map[string]string{
 		"cluster": "cluster: not known|not_seen", "guests": "guests: under maintenance|maintenance", "host": "host: not known|source-blind",
-		"network": "network: operational|bond-hash-layer2", "nodewatch": "nodewatch: operational|", "storage": "storage: major outage|libceph-crc-storm",
+		"network": "network: operational|bond-hash-layer2", "nodewatch": "nodewatch: operational|",
+		"storage": "storage: major outage|libceph-crc-storm",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
@@ -199,11 +210,13 @@ func TestCheckNamesTheField(t *testing.T) {
 	for _, c := range []struct{ url, id, field string }{
 		{"https://192.0.2.10/status", "", ""}, {"http://192.0.2.10", "rl1/node2", ""},
 		{"", "", "url"}, {"192.0.2.10", "", "url"}, {"https://me:" + token + "@192.0.2.10", "", "url"},
-		{"https://192.0.2.10", "two words", "id"}, {"https://192.0.2.10", strings.Repeat("x", 257), "id"}, {"https://192.0.2.10", "nöd", "id"},
+		{"https://192.0.2.10", "two words", "id"}, {"https://192.0.2.10", strings.Repeat("x", 257), "id"},
+		{"https://192.0.2.10", "nöd", "id"},
 	} {
 		err := native.Config{URL: c.url, ID: c.id}.Check()
 		switch wrong, ok := errors.AsType[*report.FieldError](err); {
-		case c.field == "" && err != nil, c.field != "" && (!ok || wrong.Field != c.field), err != nil && strings.Contains(err.Error(), token):
+		case c.field == "" && err != nil, c.field != "" && (!ok || wrong.Field != c.field), err != nil &&
+			strings.Contains(err.Error(), token):
 			t.Errorf("%q %q: %v", c.url, c.id, err)
 		}
 	}

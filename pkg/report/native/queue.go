@@ -57,7 +57,8 @@ func (q *queue) restore(k record) {
 // reportable reports whether backends can interpret a transition.
 func reportable(t report.Transition) bool {
 	level := func(s report.Severity) bool { return s == report.Clear || s.Rank() > 0 }
-	return t.N > 0 && t.N < mostSeq && t.Rule != "" && t.Component != "" && level(t.From) && level(t.To) && slices.Contains(report.Impacts(), t.Impact) &&
+	return t.N > 0 && t.N < mostSeq && t.Rule != "" && t.Component != "" && level(t.From) && level(t.To) &&
+		slices.Contains(report.Impacts(), t.Impact) &&
 		(t.ImpactFrom == "" || slices.Contains(report.Impacts(), t.ImpactFrom)) &&
 		slices.Contains([]report.Visibility{"", report.Seen, report.Blind}, t.State)
 }

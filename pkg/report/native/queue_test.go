@@ -131,7 +131,8 @@ func TestAFullQueueDropsTheOldestAndCounts(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := rc.Node("rl1/node2")
-	if n := len(got.Transitions); n != native.MostWaiting || got.Transitions[0].N != 251 || got.Transitions[n-1].N != all || got.Repeated != 0 {
+	if n := len(got.Transitions); n != native.MostWaiting || got.Transitions[0].N != 251 || got.Transitions[n-1].N != all ||
+		got.Repeated != 0 {
 		t.Errorf("%d transitions, the first %d, %d repeated", n, got.Transitions[0].N, got.Repeated)
 	}
 	if b := got.Latest(); b.Dropped != 250 || b.Waiting != 0 {
@@ -239,8 +240,9 @@ func TestABrokenStateIsSaid(t *testing.T) {
 		err  bool
 		want report.Queue
 	}{
-		"garbage":         {"}{", true, report.Queue{}},
-		"no rule":         {`{"transitions": [{"id": "a/1", "n": 1, "from": "clear", "to": "info", "impact": "operational"}]}`, false, report.Queue{Dropped: 1}},
+		"garbage": {"}{", true, report.Queue{}},
+		"no rule": {`{"transitions": [{"id": "a/1", "n": 1, "from": "clear", "to": "info", "impact": "operational"}]}`, false,
+			report.Queue{Dropped: 1}},
 		"no number":       {`{"transitions": [{"id": "a/0", "rule": "r", "component": "c", "from": "clear", "to": "info", "impact": "operational"}]}`, false, report.Queue{Dropped: 1}},
 		"no vocabulary":   {`{"transitions": [{"id": "a/1", "n": 1, "rule": "r", "component": "c", "from": "clear", "to": "sideways", "impact": "operational"}, {"id": ""}, {"id": "a/2", "n": 2, "rule": "r", "component": "c", "from": "info", "to": "info", "impact": "operational", "impact_from": "bad"}]}`, false, report.Queue{Dropped: 3}},
 		"another's words": {`{"seq": 9007199254740993, "transitions": [{"id": "a/1", "n": 1, "rule": "r", "component": "c", "from": "clear", "to": "info", "impact": "operational"}]}`, false, report.Queue{Waiting: 1}},

@@ -45,7 +45,8 @@ func certificate(t *testing.T, dir, node string) (o httpclient.Options, cert *x5
 	if err != nil {
 		t.Fatal(err)
 	}
-	o = httpclient.Options{Cert: write(t, dir, "cert.pem", "CERTIFICATE", raw), Key: httpclient.SecretFile(write(t, dir, "key.pem", "PRIVATE KEY", secret))}
+	o = httpclient.Options{Cert: write(t, dir, "cert.pem", "CERTIFICATE", raw),
+		Key: httpclient.SecretFile(write(t, dir, "key.pem", "PRIVATE KEY", secret))}
 	if cert, err = x509.ParseCertificate(raw); err != nil {
 		t.Fatal(err)
 	}

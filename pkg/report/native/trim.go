@@ -74,7 +74,8 @@ func (t *trimmer) inventory(all report.Labels, most int) report.Labels {
 }
 
 func (t *trimmer) finding(f report.Finding, p plan) report.Finding {
-	f.Rule, f.Subject, f.Component = t.text(f.Rule, maxWord), t.text(f.Subject, maxName), report.ComponentName(t.text(string(f.Component), maxWord))
+	f.Rule, f.Subject, f.Component = t.text(f.Rule, maxWord), t.text(f.Subject, maxName),
+		report.ComponentName(t.text(string(f.Component), maxWord))
 	f.Summary, f.Runbook = t.text(f.Summary, maxLine), t.text(f.Runbook, maxCommand)
 	f.Since, f.LevelSince, f.LastSeen = utc(f.Since), utc(f.LevelSince), utc(f.LastSeen)
 	if a := f.Accepted; a != nil {
@@ -122,13 +123,15 @@ func (t *trimmer) refs(all []report.Ref) []report.Ref {
 func (t *trimmer) evidence(all []report.Evidence) []report.Evidence {
 	list := make([]report.Evidence, 0, len(all))
 	for _, e := range all {
-		list = append(list, report.Evidence{Source: t.text(e.Source, maxWord), Subject: t.text(e.Subject, maxName), Fact: t.text(e.Fact, maxLine), At: utc(e.At)})
+		list = append(list, report.Evidence{Source: t.text(e.Source, maxWord), Subject: t.text(e.Subject, maxName),
+			Fact: t.text(e.Fact, maxLine), At: utc(e.At)})
 	}
 	return list
 }
 
 func (t *trimmer) transition(x report.Transition) report.Transition {
-	x.Rule, x.Subject, x.Component = t.text(x.Rule, maxWord), t.text(x.Subject, maxName), report.ComponentName(t.text(string(x.Component), maxWord))
+	x.Rule, x.Subject, x.Component = t.text(x.Rule, maxWord), t.text(x.Subject, maxName),
+		report.ComponentName(t.text(string(x.Component), maxWord))
 	x.Summary, x.At = t.text(x.Summary, maxLine), utc(x.At)
 	return x
 }

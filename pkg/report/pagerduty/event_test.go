@@ -18,7 +18,8 @@ func FuzzEvent(f *testing.F) {
 	f.Add("", "", "", "", 0)
 	f.Fuzz(func(t *testing.T, rule, subject, summary, fact string, n int) {
 		r := report.Report{Site: "rl1", Node: "node2", At: time.Unix(1795348860, 0)}
-		x := report.Finding{Rule: rule, Subject: subject, Component: report.ComponentName(rule), Severity: report.Critical, Summary: summary, Runbook: "https://" + fact}
+		x := report.Finding{Rule: rule, Subject: subject, Component: report.ComponentName(rule), Severity: report.Critical,
+			Summary: summary, Runbook: "https://" + fact}
 		for range max(0, min(n, 200)) {
 			x.Evidence = append(x.Evidence, report.Evidence{Source: rule, Subject: subject, Fact: fact})
 			x.Advice = append(x.Advice, report.Advice{Do: fact, Command: summary})
@@ -30,7 +31,8 @@ func FuzzEvent(f *testing.F) {
 		if err != nil || len(body) > 512<<10 {
 			t.Errorf("%d bytes, %v", len(body), err)
 		}
-		if len(e.DedupKey) > longestKey || len(e.Payload.Summary) > longestSummary || !utf8.ValidString(e.Payload.Summary) || !utf8.ValidString(e.DedupKey) {
+		if len(e.DedupKey) > longestKey || len(e.Payload.Summary) > longestSummary || !utf8.ValidString(e.Payload.Summary) ||
+			!utf8.ValidString(e.DedupKey) {
 			t.Errorf("key %q, summary %q", e.DedupKey, e.Payload.Summary)
 		}
 		if key(r, rule, subject+"x") == e.DedupKey || key(r, rule+"x", subject) == e.DedupKey {

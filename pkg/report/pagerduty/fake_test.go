@@ -59,7 +59,8 @@ func (f *fake) answer(w http.ResponseWriter, r *http.Request) {
 	case 202:
 		reporttest.JSON(w, code, map[string]string{"status": "success", "message": "Event processed", "dedup_key": x.DedupKey})
 	case 400:
-		reporttest.JSON(w, code, map[string]any{"status": "invalid event", "message": "Event object is invalid", "errors": []string{reason}})
+		reporttest.JSON(w, code, map[string]any{"status": "invalid event", "message": "Event object is invalid",
+			"errors": []string{reason}})
 	default:
 		w.WriteHeader(code)
 	}
@@ -132,12 +133,15 @@ func jsonOf(text string, v any) error { return json.Unmarshal([]byte(text), v) }
 // meaningful.
 func TestTheFakeRefuses(t *testing.T) {
 	f, _ := newFake(t)
-	good := `{"routing_key":"` + key + `","event_action":"trigger","dedup_key":"k","payload":{"summary":"s","source":"node2","severity":"info","timestamp":"2026-11-22T12:00:00.000Z"}}`
+	good := `{"routing_key":"` + key +
+		`","event_action":"trigger","dedup_key":"k","payload":{"summary":"s","source":"node2","severity":"info","timestamp":"2026-11-22T12:00:00.000Z"}}`
 	for change, want := range map[string]string{
 		`trigger>page`: "'event_action' is invalid", `"trigger","dedup_key":"k">"resolve","dedup_key":""`: "'dedup_key' is missing",
 		`"k">"` + strings.Repeat("k", 256) + `"`: "Length of 'dedup_key'", `"summary":"s">"summary":""`: "'payload.summary'",
-		`"summary":"s">"summary":"` + strings.Repeat("s", 1025) + `"`: "'payload.summary'", `"source":"node2">"source":""`: "'payload.source'",
-		`"info">"low"`: "'payload.severity'", `2026-11-22T>22.11.`: "'payload.timestamp'", key + `>x`: "Invalid routing key",
+		`"summary":"s">"summary":"` + strings.Repeat("s", 1025) + `"`: "'payload.summary'",
+		`"source":"node2">"source":""`:                                "'payload.source'",
+		`"info">"low"`:                                                "'payload.severity'", `2026-11-22T>22.11.`: "'payload.timestamp'",
+		key + `>x`: "Invalid routing key",
 	} {
 		from, to, _ := strings.Cut(change, ">")
 		var x taken

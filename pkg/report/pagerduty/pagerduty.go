@@ -171,7 +171,8 @@ func (p *Reporter) send(ctx context.Context, e event) error {
 		return &report.Failure{Kind: report.Misconfigured, Err: err}
 	}
 	if len(secret) != 32 {
-		return &report.Failure{Kind: report.Misconfigured, Err: fmt.Errorf("the routing key in %s has %d characters instead of 32", p.c.Key, len(secret))}
+		return &report.Failure{Kind: report.Misconfigured, Err: fmt.Errorf("the routing key in %s has %d characters instead of 32", p.c.Key,
+			len(secret))}
 	}
 	e.RoutingKey = secret
 	body, err := json.Marshal(e)
@@ -186,7 +187,8 @@ func (p *Reporter) send(ctx context.Context, e event) error {
 	var said answer
 	readable := json.Unmarshal(a.Body, &said) == nil
 	switch f := report.FailureOf(err); {
-	case f != nil && a.Code == http.StatusBadRequest && readable && !strings.Contains(strings.ToLower(strings.Join(said.Errors, " ")+said.Message), "routing"):
+	case f != nil && a.Code == http.StatusBadRequest && readable &&
+		!strings.Contains(strings.ToLower(strings.Join(said.Errors, " ")+said.Message), "routing"):
 		return &report.Failure{Kind: report.Partial, Err: f.Err}
 	case f != nil && a.Code == http.StatusRequestEntityTooLarge:
 		return &report.Failure{Kind: report.Partial, Err: f.Err}

@@ -119,7 +119,8 @@ func full() report.Report {
 	f := &r.Findings[0]
 	f.State, f.LastSeen = report.Blind, reporttest.Noon.Add(30*time.Second)
 	f.Since = reporttest.Noon.Add(-90*time.Second + 250*time.Millisecond)
-	f.Evidence = []report.Evidence{{Source: "kmsg", Subject: "osd12", Fact: "41 bad crc lines in 10 s", At: reporttest.Noon}, {Source: "links", Fact: "1.2e6 drops/s", At: reporttest.Noon}}
+	f.Evidence = []report.Evidence{{Source: "kmsg", Subject: "osd12", Fact: "41 bad crc lines in 10 s", At: reporttest.Noon},
+		{Source: "links", Fact: "1.2e6 drops/s", At: reporttest.Noon}}
 	f.Against = []report.Evidence{{Source: "ceph", Fact: "no slow requests", At: reporttest.Noon}}
 	f.Advice = []report.Advice{{Do: "See what hangs", Command: "cat /sys/kernel/debug/ceph/*/osdc"}, {Do: "Fix the bond's hash policy"}}
 	f.Runbook = "https://docs.example.org/runbooks/krbd-retry-storm"
@@ -277,11 +278,13 @@ func TestTestPagesAndResolvesAtOnce(t *testing.T) {
 		t.Errorf("%q, %v", got, err)
 	}
 	sent := f.accepted()
-	if strings.Count(sent, "\n") != 1 || !strings.Contains(sent, "TEST from nodewatch on node2: please ignore") || !strings.Contains(sent, `"severity":"info"`) || len(f.alerts) != 0 || f.pages != 1 {
+	if strings.Count(sent, "\n") != 1 || !strings.Contains(sent, "TEST from nodewatch on node2: please ignore") ||
+		!strings.Contains(sent, `"severity":"info"`) || len(f.alerts) != 0 || f.pages != 1 {
 		t.Errorf("sent %s, open %v", sent, f.alerts)
 	}
 	f.fail = []int{0, 500}
-	if got, err := start(t, config(t, url), statefile.File{}).Test(t.Context(), r); err == nil || !strings.Contains(err.Error(), "resolve") {
+	if got, err := start(t, config(t, url), statefile.File{}).Test(t.Context(), r); err == nil ||
+		!strings.Contains(err.Error(), "resolve") {
 		t.Errorf("%q, %v", got, err)
 	}
 }
@@ -299,7 +302,8 @@ func TestOnly202IsASuccess(t *testing.T) {
 }
 
 func TestHostileServers(t *testing.T) {
-	reporttest.Run(t, reporttest.Trial{Secrets: []string{key}, Send: func(ctx context.Context, url string, client *httpclient.Client) error {
+	reporttest.Run(t, reporttest.Trial{Secrets: []string{key}, Send: func(ctx context.Context, url string,
+		client *httpclient.Client) error {
 		p, err := pagerduty.New(config(t, url), client, statefile.File{})
 		if err != nil {
 			t.Fatal(err)
@@ -309,14 +313,15 @@ func TestHostileServers(t *testing.T) {
 }
 
 func TestCheck(t *testing.T) {
-	reporttest.CheckFields(t, func() pagerduty.Config { return config(t, "https://events.eu.pagerduty.com") }, func(c pagerduty.Config) error {
-		_, err := pagerduty.New(c, nil, statefile.File{})
-		return err
-	}, map[string]func(*pagerduty.Config){
-		"url":                func(c *pagerduty.Config) { c.URL = "events.pagerduty.com" },
-		"routing_key_file":   func(c *pagerduty.Config) { c.Key = "" },
-		"client_url":         func(c *pagerduty.Config) { c.ClientURL = "node2" },
-		"severities.fatal":   func(c *pagerduty.Config) { c.Severities = map[string]string{"fatal": "error"} },
-		"severities.warning": func(c *pagerduty.Config) { c.Severities = map[string]string{"warning": "ticket"} },
-	})
+	reporttest.CheckFields(t, func() pagerduty.Config { return config(t, "https://events.eu.pagerduty.com") },
+		func(c pagerduty.Config) error {
+			_, err := pagerduty.New(c, nil, statefile.File{})
+			return err
+		}, map[string]func(*pagerduty.Config){
+			"url":                func(c *pagerduty.Config) { c.URL = "events.pagerduty.com" },
+			"routing_key_file":   func(c *pagerduty.Config) { c.Key = "" },
+			"client_url":         func(c *pagerduty.Config) { c.ClientURL = "node2" },
+			"severities.fatal":   func(c *pagerduty.Config) { c.Severities = map[string]string{"fatal": "error"} },
+			"severities.warning": func(c *pagerduty.Config) { c.Severities = map[string]string{"warning": "ticket"} },
+		})
 }

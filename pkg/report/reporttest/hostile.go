@@ -106,10 +106,12 @@ func servers(other string) []server {
 		{name: "hangs", kind: report.Transient, answer: hang("")},
 		{name: "hangs in the answer", kind: report.Transient, answer: hang("{")},
 		{name: "resets", kind: report.Transient, answer: plain(raw("", true))},
-		{name: "resets in the answer", kind: report.Transient, answer: plain(raw("HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n{", true))},
+		{name: "resets in the answer", kind: report.Transient,
+			answer: plain(raw("HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n{", true))},
 		{name: "ends in the answer", kind: report.Transient, answer: plain(raw("HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n{", false))},
 		{name: "speaks no HTTP", kind: report.Transient, answer: plain(raw("220 mail ready\r\n", false))},
-		{name: "endless header", kind: report.Transient, answer: plain(raw("HTTP/1.1 200 OK\r\nX-Long: "+strings.Repeat("x", 1<<20), false))},
+		{name: "endless header", kind: report.Transient, answer: plain(raw("HTTP/1.1 200 OK\r\nX-Long: "+strings.Repeat("x",
+			1<<20), false))},
 		{name: "answers nothing", lies: true, answer: plain(Reply(200, ""))},
 		{name: "answers garbage", lies: true, answer: plain(Reply(200, "\x00\xff{]<html>"))},
 		{name: "answers a login page", lies: true, answer: plain(Reply(200, "<!DOCTYPE html><title>Log in</title>"))},
@@ -119,12 +121,14 @@ func servers(other string) []server {
 		{name: "leads to another host", kind: report.Misconfigured, answer: plain(func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, other+r.URL.Path, http.StatusTemporaryRedirect)
 		})},
-		{name: "bears another name", kind: report.Transient, answer: plain(Reply(200, "{}")), options: func(t *testing.T, s *httptest.Server) httpclient.Options {
-			return httpclient.Options{CA: authority(t, s), Name: "hub.example.org"}
-		}},
-		{name: "is not trusted", kind: report.Transient, answer: plain(Reply(200, "{}")), options: func(*testing.T, *httptest.Server) httpclient.Options {
-			return httpclient.Options{}
-		}},
+		{name: "bears another name", kind: report.Transient, answer: plain(Reply(200, "{}")),
+			options: func(t *testing.T, s *httptest.Server) httpclient.Options {
+				return httpclient.Options{CA: authority(t, s), Name: "hub.example.org"}
+			}},
+		{name: "is not trusted", kind: report.Transient, answer: plain(Reply(200, "{}")),
+			options: func(*testing.T, *httptest.Server) httpclient.Options {
+				return httpclient.Options{}
+			}},
 		{name: "speaks no TLS", kind: report.Transient, answer: plain(Reply(200, "{}")), scheme: "https"},
 	}
 	for _, code := range []int{301, 400, 401, 403, 404, 405, 409, 413, 415, 422, 429, 500, 502, 503} {

@@ -24,21 +24,23 @@ func ask(ctx context.Context, url string, client *httpclient.Client) (httpclient
 
 // The client survives all of them; it treats every 200 as a success.
 func TestTheClientSurvives(t *testing.T) {
-	reporttest.Run(t, reporttest.Trial{Secrets: []string{secret}, Believes: true, Send: func(ctx context.Context, url string, client *httpclient.Client) error {
-		_, err := ask(ctx, url, client)
-		return err
-	}})
+	reporttest.Run(t, reporttest.Trial{Secrets: []string{secret}, Believes: true,
+		Send: func(ctx context.Context, url string, client *httpclient.Client) error {
+			_, err := ask(ctx, url, client)
+			return err
+		}})
 }
 
 // A reporter that parses responses detects invalid ones.
 func TestAReaderSurvives(t *testing.T) {
-	reporttest.Run(t, reporttest.Trial{Secrets: []string{secret}, Send: func(ctx context.Context, url string, client *httpclient.Client) error {
-		a, err := ask(ctx, url, client)
-		if err == nil && string(a.Body) != "ok" {
-			err = &report.Failure{Kind: report.Transient, Err: io.ErrUnexpectedEOF}
-		}
-		return err
-	}})
+	reporttest.Run(t, reporttest.Trial{Secrets: []string{secret},
+		Send: func(ctx context.Context, url string, client *httpclient.Client) error {
+			a, err := ask(ctx, url, client)
+			if err == nil && string(a.Body) != "ok" {
+				err = &report.Failure{Kind: report.Transient, Err: io.ErrUnexpectedEOF}
+			}
+			return err
+		}})
 }
 
 func TestTheRecorderKeepsWhatItIsAsked(t *testing.T) {
@@ -52,7 +54,8 @@ func TestTheRecorderKeepsWhatItIsAsked(t *testing.T) {
 		t.Errorf("the handler answered %q, %v", a.Body, err)
 	}
 	got := r.Drain()
-	if len(got) != 1 || got[0].Method != http.MethodPost || got[0].URL != "/hook" || string(got[0].Body) != secret || got[0].Header.Get("User-Agent") != "nodewatch/1.0" {
+	if len(got) != 1 || got[0].Method != http.MethodPost || got[0].URL != "/hook" || string(got[0].Body) != secret ||
+		got[0].Header.Get("User-Agent") != "nodewatch/1.0" {
 		t.Errorf("%+v", got)
 	}
 	if len(r.Requests()) != 0 {

@@ -55,12 +55,14 @@ func (c Config) checkIncidents() error {
 		return report.WrongField("public_name", "is missing: set the public name of the node, which incidents show")
 	}
 	if !slices.Contains(impacts[1:], report.Impact(c.From)) {
-		return report.WrongField("incident_from", "%q is not allowed: must be one of degraded_performance, partial_outage, major_outage", c.From)
+		return report.WrongField("incident_from",
+			"%q is not allowed: must be one of degraded_performance, partial_outage, major_outage", c.From)
 	}
 	for field, words := range map[string]map[string]string{"titles": c.Titles, "texts": c.Texts} {
 		for impact, text := range words {
 			if !slices.Contains(impacts, report.Impact(impact)) {
-				return report.WrongField(field+"."+impact, "is not an impact of an incident: operational, degraded_performance, partial_outage, major_outage")
+				return report.WrongField(field+"."+impact,
+					"is not an impact of an incident: operational, degraded_performance, partial_outage, major_outage")
 			}
 			if strings.TrimSpace(text) == "" {
 				return report.WrongField(field+"."+impact, "is empty")

@@ -157,7 +157,8 @@ func (i *incidents) find(ctx context.Context, r report.Report) (incident, error)
 	for page := 1; page <= mostPages; page++ {
 		var list []incident
 		err := i.pace.Do(r, func() error {
-			answer, err := i.api.ask(ctx, http.MethodGet, fmt.Sprintf("/incidents/unresolved?page=%d&per_page=%d", page, perPage), nil, mostListed)
+			answer, err := i.api.ask(ctx, http.MethodGet, fmt.Sprintf("/incidents/unresolved?page=%d&per_page=%d", page, perPage),
+				nil, mostListed)
 			if err == nil && json.Unmarshal(answer.Body, &list) != nil {
 				err = componentsync.NotAPage(answer, "the list of unresolved incidents")
 			}
@@ -175,7 +176,8 @@ func (i *incidents) find(ctx context.Context, r report.Report) (incident, error)
 			return incident{}, nil
 		}
 	}
-	return incident{}, &report.Failure{Kind: report.Misconfigured, Err: fmt.Errorf("more than %d incidents are unresolved: none is opened because this node's may be among them", mostPages*perPage)}
+	return incident{}, &report.Failure{Kind: report.Misconfigured,
+		Err: fmt.Errorf("more than %d incidents are unresolved: none is opened because this node's may be among them", mostPages*perPage)}
 }
 
 // write opens an incident if none is open; otherwise it changes or resolves it. It

@@ -53,7 +53,8 @@ func (f *fake) state() string {
 		for _, c := range x.Components {
 			ids = append(ids, c["id"])
 		}
-		lines = append(lines, fmt.Sprintf("%s: %s, %s, %s: %s", x.Name, x.Status, x.Impact, strings.Join(ids, "+"), strings.Join(x.Bodies, " ")))
+		lines = append(lines, fmt.Sprintf("%s: %s, %s, %s: %s", x.Name, x.Status, x.Impact, strings.Join(ids, "+"),
+			strings.Join(x.Bodies, " ")))
 	}
 	return strings.Join(lines, "\n")
 }
@@ -67,7 +68,8 @@ const (
 
 func TestAnIncidentFromItsStartToItsEnd(t *testing.T) {
 	f, url := newFake(t, two())
-	got := f.Transcript(t, f.deliver(t, start(t, public(t, url))), over, minor, some, some, all, "node=unknown storage=unknown", minor, over, over, minor, over)
+	got := f.Transcript(t, f.deliver(t, start(t, public(t, url))), over, minor, some, some, all, "node=unknown storage=unknown", minor,
+		over, over, minor, over)
 	reporttest.Golden(t, *update, "incident.txt", got)
 	if f.mails != 0 {
 		t.Errorf("%d mails to subscribers", f.mails)
@@ -84,7 +86,8 @@ func TestAnIncidentFromItsStartToItsEnd(t *testing.T) {
 func TestARestartFindsTheIncidentAgain(t *testing.T) {
 	f, url := newFake(t, two())
 	f.incidents = append(f.incidents, // incidents of others, with any metadata
-		&held{ID: "other", Name: "Mail", Status: "identified", Metadata: map[string]any{"nodewatch": map[string]any{"key": 5}, "jira": map[string]any{"issue": "A-1"}}},
+		&held{ID: "other", Name: "Mail", Status: "identified", Metadata: map[string]any{"nodewatch": map[string]any{"key": 5},
+			"jira": map[string]any{"issue": "A-1"}}},
 		&held{ID: "none", Name: "Web", Status: "monitoring"})
 	step(t, f, start(t, public(t, url)), 0, all)
 	step(t, f, start(t, public(t, url)), 1, all)

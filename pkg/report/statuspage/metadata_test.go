@@ -10,7 +10,8 @@ import (
 // No metadata of others is mistaken for ours, and ours is found again.
 func FuzzMetadata(f *testing.F) {
 	r := report.Report{Site: "rl1", Node: "node2"}
-	for _, seed := range []string{`{"nodewatch":{"key":"x","impact":"major_outage"}}`, `{"nodewatch":{"key":5}}`, `{"jira":{"issue":"A-1"}}`, `[]`, `null`, ``} {
+	for _, seed := range []string{`{"nodewatch":{"key":"x","impact":"major_outage"}}`, `{"nodewatch":{"key":5}}`,
+		`{"jira":{"issue":"A-1"}}`, `[]`, `null`, ``} {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, raw []byte) {

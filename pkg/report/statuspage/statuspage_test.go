@@ -68,7 +68,8 @@ func TestWhatThePageRefuses(t *testing.T) {
 		kind   report.FailureKind
 		want   string
 	}{
-		"a wrong key":     {func(c *statuspage.Config, _ *fake) { c.Token = reporttest.Secret(t, "wrong-key") }, report.Misconfigured, "401"},
+		"a wrong key": {func(c *statuspage.Config, _ *fake) { c.Token = reporttest.Secret(t, "wrong-key") },
+			report.Misconfigured, "401"},
 		"another page":    {func(c *statuspage.Config, _ *fake) { c.Page = "other" }, report.Misconfigured, "404"},
 		"a lost key file": {func(c *statuspage.Config, _ *fake) { c.Token = "/nonexistent" }, report.Misconfigured, "secret"},
 		"one wrong component": {func(c *statuspage.Config, _ *fake) {
@@ -111,7 +112,8 @@ func TestAFleetStaysUnderTheLimit(t *testing.T) {
 		f.now = reporttest.Noon.Add(now)
 		left = 0
 		for _, r := range fleet {
-			err := r.Report(t.Context(), reporttest.At(now, "node=major_outage storage=major_outage network=partial_outage guests=degraded_performance"))
+			err := r.Report(t.Context(), reporttest.At(now,
+				"node=major_outage storage=major_outage network=partial_outage guests=degraded_performance"))
 			if err != nil {
 				left++
 			}
@@ -162,7 +164,8 @@ func TestTestReadsAndChangesNothing(t *testing.T) {
 func TestHostileServers(t *testing.T) {
 	for name, words := range map[string]string{"bad": "node=major_outage storage=major_outage", "fine": "storage=operational"} {
 		t.Run(name, func(t *testing.T) {
-			reporttest.Run(t, reporttest.Trial{Secrets: []string{key}, Send: func(ctx context.Context, url string, client *httpclient.Client) error {
+			reporttest.Run(t, reporttest.Trial{Secrets: []string{key}, Send: func(ctx context.Context, url string,
+				client *httpclient.Client) error {
 				c := config(t, url)
 				c.Incidents, c.Name = true, "Node 2"
 				r, err := statuspage.New(c, client)

@@ -51,7 +51,8 @@ var (
 func (c Config) Check() error {
 	p, known := presets()[c.Preset]
 	if !known {
-		return report.WrongField("preset", "%q is not allowed: must be one of slack mattermost discord ntfy telegram json cloudevents oncall incidentio betterstack template", c.Preset)
+		return report.WrongField("preset",
+			"%q is not allowed: must be one of slack mattermost discord ntfy telegram json cloudevents oncall incidentio betterstack template", c.Preset)
 	}
 	for _, check := range []func(preset) error{c.checkAddress, c.checkTarget, c.checkMode, c.checkTell, c.checkHeaders, c.checkTemplate} {
 		if err := check(p); err != nil {

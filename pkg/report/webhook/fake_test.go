@@ -116,7 +116,8 @@ func backends() map[string]backend {
 			if s := text(body, "state"); s != "ok" && s != "alerting" {
 				return 400, "state"
 			}
-			if only(body, "alert_uid", "title", "image_url", "state", "link_to_upstream_details", "message") != "" || text(body, "alert_uid") == "" {
+			if only(body, "alert_uid", "title", "image_url", "state", "link_to_upstream_details", "message") != "" ||
+				text(body, "alert_uid") == "" {
 				return 400, "fields"
 			}
 			return refuseHook(q, body)
@@ -242,8 +243,10 @@ func TestTheContractsRefuse(t *testing.T) {
 		{"telegram", "/bot" + token + "/sendMessage", `{"chat_id":-1001234567890,"text":"x","parse_mode":"HTML"}`, nil, 400},
 		{"json", "/hooks/other", `{}`, nil, 404},
 		{"cloudevents", hook, `{"specversion":"1.0","id":"1","source":"/x","type":"t"}`, nil, 415},
-		{"cloudevents", hook, `{"specversion":"1.0","source":"/x","type":"t"}`, map[string]string{"Content-Type": "application/cloudevents+json"}, 400},
-		{"cloudevents", hook, `{"specversion":"1.0","id":"1","source":"/x","type":"t","Extra":1}`, map[string]string{"Content-Type": "application/cloudevents+json"}, 400},
+		{"cloudevents", hook, `{"specversion":"1.0","source":"/x","type":"t"}`,
+			map[string]string{"Content-Type": "application/cloudevents+json"}, 400},
+		{"cloudevents", hook, `{"specversion":"1.0","id":"1","source":"/x","type":"t","Extra":1}`,
+			map[string]string{"Content-Type": "application/cloudevents+json"}, 400},
 		{"oncall", hook, `{"alert_uid":"x","state":"firing"}`, nil, 400},
 		{"oncall", hook, `{"alert_uid":"x","state":"ok","status":1}`, nil, 400},
 		{"incidentio", "/v2/alert_events/http/01GW2G3V0S59R238FAHPDS1R66", `{"title":"x","status":"firing"}`, nil, 401},

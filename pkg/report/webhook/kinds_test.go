@@ -29,7 +29,8 @@ func TestEachKindReads(t *testing.T) {
 		}
 		change()
 		r.At = r.At.Add(7 * time.Hour)
-		r.Transitions = append(r.Transitions, report.Transition{N: n, At: r.At.Add(-time.Minute), Rule: "krbd-retry-storm", From: "x", To: "critical"})
+		r.Transitions = append(r.Transitions, report.Transition{N: n, At: r.At.Add(-time.Minute), Rule: "krbd-retry-storm", From: "x",
+			To: "critical"})
 		if len(r.Findings) == 0 {
 			r.Transitions[len(r.Transitions)-1].To = "clear"
 		}
@@ -48,8 +49,10 @@ func TestEachKindReads(t *testing.T) {
 	})
 	step(func() { r.Findings, r.Maintenance = nil, nil })
 	r.Transitions = append(r.Transitions,
-		report.Transition{N: n + 1, At: r.At.Add(time.Minute), Rule: "nic-drops", Subject: "eth0", Component: "network", From: "clear", To: "critical", Impact: report.DegradedPerformance, Summary: "eth0 drops frames"},
-		report.Transition{N: n + 2, At: r.At.Add(3 * time.Minute), Rule: "nic-drops", Subject: "eth0", Component: "network", From: "critical", To: "clear", Impact: report.Operational, Summary: "eth0 drops frames"})
+		report.Transition{N: n + 1, At: r.At.Add(time.Minute), Rule: "nic-drops", Subject: "eth0", Component: "network", From: "clear",
+			To: "critical", Impact: report.DegradedPerformance, Summary: "eth0 drops frames"},
+		report.Transition{N: n + 2, At: r.At.Add(3 * time.Minute), Rule: "nic-drops", Subject: "eth0", Component: "network",
+			From: "critical", To: "clear", Impact: report.Operational, Summary: "eth0 drops frames"})
 	r.At = r.At.Add(time.Hour)
 	send(t, w, r)
 	var all strings.Builder
@@ -76,7 +79,8 @@ func TestHalfACommandIsNeverShown(t *testing.T) {
 		r.Findings[0].Advice = []report.Advice{{Do: strings.Repeat("*", 200), Command: command}}
 		url, rec := reporttest.Record(t, backends()["discord"].ServeHTTP)
 		send(t, newReporter(t, config(t, "discord", url), ""), r)
-		if body := string(rec.Drain()[0].Body); strings.Contains(body, command[:5]) || strings.Contains(body, `\\_\\*\\_\\*`) || !strings.Contains(body, "runbook") {
+		if body := string(rec.Drain()[0].Body); strings.Contains(body, command[:5]) || strings.Contains(body, `\\_\\*\\_\\*`) ||
+			!strings.Contains(body, "runbook") {
 			t.Errorf("%s: %s", name, body)
 		}
 	}

@@ -73,7 +73,8 @@ func FuzzEscaped(f *testing.F) {
 				t.Fatalf("%s: %q became %q", name, whole, got)
 			}
 			rest := strings.NewReplacer("&amp;", "", "&lt;", "", "&gt;", "").Replace(got)
-			if name == "slack" && strings.ContainsAny(rest, "&<>") || name == "mattermost" && strings.Contains(strings.ReplaceAll(got, "@\u200b", ""), "@") {
+			if name == "slack" && strings.ContainsAny(rest, "&<>") || name == "mattermost" &&
+				strings.Contains(strings.ReplaceAll(got, "@\u200b", ""), "@") {
 				t.Fatalf("%s: %q has a meaning", name, got)
 			}
 		}

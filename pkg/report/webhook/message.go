@@ -38,7 +38,8 @@ func characters(n int, text string) string { return limit{n, inRunes}.cut(single
 // command, the worst change only.
 func texts(e changes.Event, page string) []string {
 	if e.Test {
-		return []string{fmt.Sprintf("TEST from nodewatch on %s: please ignore\n%s", singleLine(e.Node), strings.TrimPrefix(singleLine(e.Site)+", ", ", ")+clock(e.At, e.At))}
+		return []string{fmt.Sprintf("TEST from nodewatch on %s: please ignore\n%s", singleLine(e.Node),
+			strings.TrimPrefix(singleLine(e.Site)+", ", ", ")+clock(e.At, e.At))}
 	}
 	all := []string{}
 	for _, short := range []struct{ command, also bool }{{true, true}, {false, true}, {false, false}} {
@@ -111,7 +112,8 @@ func about(e changes.Event) []string {
 		lines = append(lines, "under maintenance until "+clock(m.Until, e.At)+" by "+characters(mostDo, m.By+": "+m.Reason))
 	}
 	if f := c.Finding; f != nil && f.Accepted != nil {
-		lines = append(lines, "accepted until "+clock(f.Accepted.Until, e.At)+" by "+characters(mostDo, f.Accepted.By+": "+f.Accepted.Reason))
+		lines = append(lines, "accepted until "+clock(f.Accepted.Until, e.At)+" by "+characters(mostDo,
+			f.Accepted.By+": "+f.Accepted.Reason))
 	}
 	return append(lines, where(e))
 }

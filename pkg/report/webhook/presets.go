@@ -34,25 +34,32 @@ func presets() map[string]preset {
 		// recommends 4,000.
 		"slack": {secret: true, contentType: jsonType, limit: limit{4000, inRunes}, escape: slackText, body: slackBody, accept: saysOK},
 		// Incoming webhooks; a post has at most 16,383 characters.
-		"mattermost": {secret: true, contentType: jsonType, limit: limit{16383, inRunes}, escape: mattermostText, body: mattermostBody, accept: saysOK},
+		"mattermost": {secret: true, contentType: jsonType, limit: limit{16383, inRunes}, escape: mattermostText, body: mattermostBody,
+			accept: saysOK},
 		// Execute Webhook; content has at most 2,000 characters. With wait the
 		// response contains the message, instead of an empty 204.
-		"discord": {secret: true, contentType: jsonType, limit: limit{2000, inUTF16}, escape: discordText, body: discordBody, address: wait, accept: discordAccepts},
+		"discord": {secret: true, contentType: jsonType, limit: limit{2000, inUTF16}, escape: discordText, body: discordBody, address: wait,
+			accept: discordAccepts},
 		// Publish as JSON, to the server's root; a message has at most 4,096 bytes.
-		"ntfy": {url: "https://ntfy.sh", contentType: jsonType, limit: limit{4096, inBytes}, escape: plain, body: ntfyBody, accept: ntfyAccepts},
+		"ntfy": {url: "https://ntfy.sh", contentType: jsonType, limit: limit{4096, inBytes}, escape: plain, body: ntfyBody,
+			accept: ntfyAccepts},
 		// Bot API, sendMessage; text has at most 4,096 UTF-16 code units.
-		"telegram": {url: "https://api.telegram.org", tokenInPath: true, contentType: jsonType, limit: limit{4096, inUTF16}, escape: plain, body: telegramBody, address: sendMessage, accept: telegramAccepts},
+		"telegram": {url: "https://api.telegram.org", tokenInPath: true, contentType: jsonType, limit: limit{4096, inUTF16}, escape: plain,
+			body: telegramBody, address: sendMessage, accept: telegramAccepts},
 
 		"json":        {data: true, contentType: jsonType, body: jsonBody, accept: any2xx},
 		"cloudevents": {data: true, contentType: cloudType, body: cloudBody, accept: any2xx},
 		"template":    {data: true, body: func(_ *Reporter, m message) ([]byte, error) { return []byte(m.text), nil }, accept: any2xx},
 
 		// Grafana OnCall's and IRM's formatted webhook.
-		"oncall": {secret: true, alerts: true, contentType: jsonType, limit: limit{4096, inRunes}, escape: plain, body: oncallBody, accept: any2xx},
+		"oncall": {secret: true, alerts: true, contentType: jsonType, limit: limit{4096, inRunes}, escape: plain, body: oncallBody,
+			accept: any2xx},
 		// Alert Events V2, HTTP source; a body has at most 512 KB.
-		"incidentio": {alerts: true, contentType: jsonType, limit: limit{4096, inRunes}, escape: plain, body: incidentBody, accept: incidentAccepts},
+		"incidentio": {alerts: true, contentType: jsonType, limit: limit{4096, inRunes}, escape: plain, body: incidentBody,
+			accept: incidentAccepts},
 		// Incoming webhook; rules in the service map the fields.
-		"betterstack": {secret: true, alerts: true, contentType: jsonType, limit: limit{4096, inRunes}, escape: plain, body: betterBody, accept: any2xx},
+		"betterstack": {secret: true, alerts: true, contentType: jsonType, limit: limit{4096, inRunes}, escape: plain, body: betterBody,
+			accept: any2xx},
 	}
 }
 

@@ -96,7 +96,8 @@ func config(t *testing.T, preset, base string) webhook.Config {
 }
 
 // all returns the presets.
-var all = []string{"slack", "mattermost", "discord", "ntfy", "telegram", "json", "cloudevents", "template", "oncall", "incidentio", "betterstack"}
+var all = []string{"slack", "mattermost", "discord", "ntfy", "telegram", "json", "cloudevents", "template", "oncall", "incidentio",
+	"betterstack"}
 
 func newReporter(t *testing.T, c webhook.Config, dir string) *webhook.Reporter {
 	t.Helper()

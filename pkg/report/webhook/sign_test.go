@@ -26,7 +26,8 @@ func hmacByHand(key, text []byte) string {
 
 // The tests' algorithm matches the RFC's: RFC 4231, test case 2.
 func TestHMACByHand(t *testing.T) {
-	if got := hmacByHand([]byte("Jefe"), []byte("what do ya want for nothing?")); got != "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843" {
+	if got := hmacByHand([]byte("Jefe"),
+		[]byte("what do ya want for nothing?")); got != "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843" {
 		t.Error(got)
 	}
 }

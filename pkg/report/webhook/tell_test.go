@@ -57,7 +57,8 @@ func TestThePauseMakesOneOfMany(t *testing.T) {
 	}
 	// The pause does not become longer when the clock is set back.
 	r.At, r.Findings = r.At.Add(-time.Hour), three[:2]
-	r.Transitions = append(r.Transitions, report.Transition{N: 9, Rule: three[2].Rule, Subject: three[2].Subject, From: "critical", To: "clear"})
+	r.Transitions = append(r.Transitions, report.Transition{N: 9, Rule: three[2].Rule, Subject: three[2].Subject, From: "critical",
+		To: "clear"})
 	send(t, w, r)
 	// The last report of a run is sent without a pause.
 	r.Final, r.Findings = "stopped", three
@@ -182,7 +183,8 @@ func TestAnAlertEndsWithTheLastFinding(t *testing.T) {
 	send(t, w, r)
 	over := quiet(t)
 	over.At = over.At.Add(time.Minute)
-	over.Transitions = append(over.Transitions, report.Transition{N: 20, At: over.At, Rule: r.Findings[0].Rule, Subject: "bond0", From: "critical", To: "clear"})
+	over.Transitions = append(over.Transitions, report.Transition{N: 20, At: over.At, Rule: r.Findings[0].Rule, Subject: "bond0",
+		From: "critical", To: "clear"})
 	send(t, w, over)
 	var states []string
 	for _, q := range rec.Drain() {
@@ -192,7 +194,8 @@ func TestAnAlertEndsWithTheLastFinding(t *testing.T) {
 		}
 		states = append(states, body.State+" "+body.Title[:min(len(body.Title), 30)])
 	}
-	want := []string{"alerting CRITICAL node2: krbd is in a r", "alerting CRITICAL node2: layer2 bond + ", "ok CLEARED (was critical) node2: "}
+	want := []string{"alerting CRITICAL node2: krbd is in a r", "alerting CRITICAL node2: layer2 bond + ",
+		"ok CLEARED (was critical) node2: "}
 	for i := range want {
 		if i >= len(states) || states[i] != want[i] {
 			t.Errorf("states %q, want %q", states, want)

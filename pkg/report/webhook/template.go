@@ -167,10 +167,12 @@ func (c Config) checkTemplate(p preset) error {
 func samples() []message {
 	at := time.Date(2026, 3, 1, 2, 14, 0, 0, time.UTC)
 	full := report.Finding{
-		Rule: "krbd-retry-storm", Subject: "osd3", Component: "storage", Severity: report.Critical, Impact: report.MajorOutage, State: report.Seen,
+		Rule: "krbd-retry-storm", Subject: "osd3", Component: "storage", Severity: report.Critical, Impact: report.MajorOutage,
+		State: report.Seen,
 		Since: at, LevelSince: at, LastSeen: at, Summary: "a sample", Runbook: "https://example.net/rules#krbd-retry-storm",
-		Evidence: []report.Evidence{{Source: "kmsg", Fact: "a fact", At: at}}, Against: []report.Evidence{{Source: "nic", Fact: "a fact", At: at}},
-		Advice: []report.Advice{{Do: "look", Command: "ip -s link"}},
+		Evidence: []report.Evidence{{Source: "kmsg", Fact: "a fact", At: at}},
+		Against:  []report.Evidence{{Source: "nic", Fact: "a fact", At: at}},
+		Advice:   []report.Advice{{Do: "look", Command: "ip -s link"}},
 	}
 	r := report.Report{Node: "node2", At: at, Started: at, Status: report.MajorOutage, Findings: []report.Finding{full}}
 	list := []message{{report: r, state: true, event: sampleEvent(r, changes.Raised, nil)}}

@@ -62,7 +62,8 @@ func (w *Reporter) Report(ctx context.Context, r report.Report) error {
 		return nil
 	}
 	if left := w.c.Pause - r.At.Sub(reported.At); left > 0 && left <= w.c.Pause && r.Final == "" {
-		return &report.Failure{Kind: report.Throttled, After: left, Err: fmt.Errorf("webhook: %d changes are waiting for the minimum time between two messages", len(list))}
+		return &report.Failure{Kind: report.Throttled, After: left,
+			Err: fmt.Errorf("webhook: %d changes are waiting for the minimum time between two messages", len(list))}
 	}
 	_, err := w.deliver(ctx, message{report: r, event: next.Event(r, list)})
 	if err != nil && report.FailureOf(err).Kind != report.Stale {

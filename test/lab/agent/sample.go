@@ -29,7 +29,8 @@ func sample(w io.Writer) error {
 	}
 	s.run("ip-d-j-link.json", "ip", "-d", "-j", "link")
 	s.run("ip-j-addr.json", "ip", "-j", "addr")
-	for _, path := range []string{"proc/mounts", "proc/version", "proc/loadavg", "proc/uptime", "proc/net/softnet_stat", "proc/net/tcp", "proc/pressure/*", "proc/net/bonding/*"} {
+	for _, path := range []string{"proc/mounts", "proc/version", "proc/loadavg", "proc/uptime", "proc/net/softnet_stat", "proc/net/tcp",
+		"proc/pressure/*", "proc/net/bonding/*"} {
 		for _, name := range glob("/" + path) {
 			s.file(strings.ReplaceAll(name[1:], "/", "-"), name)
 		}

@@ -13,7 +13,8 @@ import (
 func Mapped(n int) []rbd.Mapped {
 	var list []rbd.Mapped
 	for i := range n {
-		list = append(list, rbd.Mapped{ID: i, Device: fmt.Sprint("rbd", i), Major: 252, Minor: uint32(16 * i), Pool: "p", Image: fmt.Sprint("i", i)})
+		list = append(list, rbd.Mapped{ID: i, Device: fmt.Sprint("rbd", i), Major: 252, Minor: uint32(16 * i), Pool: "p",
+			Image: fmt.Sprint("i", i)})
 	}
 	return list
 }

@@ -21,7 +21,8 @@ func storm() native.Body {
 		b.Components[0].Partly, b.Components[0].Remedy = "disks plugged in after the start are not seen", "give the unit CAP_SYS_PTRACE"
 		b.Findings = []report.Finding{{
 			Rule: "krbd-retry-storm", Component: "storage", Severity: report.Critical, Impact: report.MajorOutage, State: report.Seen,
-			Since: noon, LevelSince: noon, LastSeen: noon, Summary: "a storm", Evidence: []report.Evidence{}, Against: []report.Evidence{}, Advice: []report.Advice{},
+			Since: noon, LevelSince: noon, LastSeen: noon, Summary: "a storm", Evidence: []report.Evidence{}, Against: []report.Evidence{},
+			Advice: []report.Advice{},
 			Guests: guests, ExplainedBy: []report.Ref{{Rule: "layer2-bond-krbd", Subject: "bond0"}},
 		}}
 	})

@@ -19,7 +19,8 @@ type Last struct {
 
 // LastOf returns the Last of a report that arrived at the given time.
 func LastOf(b native.Body, arrived time.Time) Last {
-	return Last{Boot: b.Agent.Boot, Started: b.Agent.Started, Seq: b.Seq, Arrived: arrived, TTL: time.Duration(b.TTL) * time.Second, Final: b.Final != nil}
+	return Last{Boot: b.Agent.Boot, Started: b.Agent.Started, Seq: b.Seq, Arrived: arrived, TTL: time.Duration(b.TTL) * time.Second,
+		Final: b.Final != nil}
 }
 
 // Conflict returns why a report that arrives now does not follow the latest one; nil

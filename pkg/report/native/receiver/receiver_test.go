@@ -28,10 +28,12 @@ var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 // good returns a body that is accepted.
 func good() native.Body {
 	return native.Body{
-		Schema: native.Schema, Node: native.Node{ID: "rl1/node2", Name: "node2"}, Seq: 7, SentAt: noon, Interval: 30, TTL: 100, Status: report.Operational,
-		Agent:      native.Agent{Version: "1.2.3", Boot: "b1", Started: noon.Add(-time.Hour)},
-		Components: []native.Component{{ID: "storage", Status: report.Operational, State: report.Seen, Since: noon, Summary: "storage: operational"}},
-		Findings:   []report.Finding{}, Transitions: []native.Transition{},
+		Schema: native.Schema, Node: native.Node{ID: "rl1/node2", Name: "node2"}, Seq: 7, SentAt: noon, Interval: 30, TTL: 100,
+		Status: report.Operational,
+		Agent:  native.Agent{Version: "1.2.3", Boot: "b1", Started: noon.Add(-time.Hour)},
+		Components: []native.Component{{ID: "storage", Status: report.Operational, State: report.Seen, Since: noon,
+			Summary: "storage: operational"}},
+		Findings: []report.Finding{}, Transitions: []native.Transition{},
 	}
 }
 
@@ -46,7 +48,8 @@ func newBench(t *testing.T) *bench {
 	t.Helper()
 	b := &bench{t: t, now: noon}
 	var err error
-	b.Receiver, err = receiver.New(receiver.Config{Tokens: map[string]string{"secret2": "rl1/node2", "secret3": "rl1/node3", "secret7": "node7"}, Now: func() time.Time { return b.now }, Next: 45 * time.Second})
+	b.Receiver, err = receiver.New(receiver.Config{Tokens: map[string]string{"secret2": "rl1/node2", "secret3": "rl1/node3",
+		"secret7": "node7"}, Now: func() time.Time { return b.now }, Next: 45 * time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -141,9 +144,11 @@ func TestWhatIsRefused(t *testing.T) {
 		{"another schema", edited(t, "report/1", "report/2"), nil, 422, `"field":"schema"`},
 		{"a missing field", edited(t, `"seq":7,`, ""), nil, 422, "seq"},
 		{"a fraction", edited(t, `"seq":7`, `"seq":7.5`), nil, 422, `"field":"seq"`},
-		{"a status of another world", edited(t, `"status":"operational","since"`, `"status":"fine","since"`), nil, 422, `"field":"components[0].status"`},
+		{"a status of another world", edited(t, `"status":"operational","since"`, `"status":"fine","since"`), nil, 422,
+			`"field":"components[0].status"`},
 		{"no such time", edited(t, `"sent_at":"2026-11-22T`, `"sent_at":"2026-13-22T`), nil, 422, `"field":"sent_at"`},
-		{"a local time", edited(t, `"sent_at":"2026-11-22T12:00:00Z"`, `"sent_at":"2026-11-22T12:00:00+01:00"`), nil, 422, `"field":"sent_at"`},
+		{"a local time", edited(t, `"sent_at":"2026-11-22T12:00:00Z"`, `"sent_at":"2026-11-22T12:00:00+01:00"`), nil, 422,
+			`"field":"sent_at"`},
 		{"no lists", edited(t, `"findings":[]`, `"findings":null`), nil, 422, `"field":"findings"`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -201,13 +206,15 @@ func TestOrder(t *testing.T) {
 		}
 	}
 	for name, steps := range map[string][]step{
-		"a newer one":             {{0, seq(7), 200, ""}, {0, seq(8), 200, ""}, {0, seq(100), 200, ""}},
-		"an older one":            {{0, seq(7), 200, ""}, {0, seq(6), 409, `"reason":"old_seq","accepted_seq":7`}},
-		"a restart in one boot":   {{0, seq(7), 200, ""}, {0, boot("b1", time.Hour, false), 409, "old_seq"}},
-		"a reboot":                {{0, seq(7), 200, ""}, {0, boot("b2", 0, false), 200, ""}, {0, seq(8), 409, "other_instance"}},
-		"a reboot, no clock":      {{0, seq(7), 200, ""}, {100 * time.Second, boot("b2", -2*time.Hour, false), 409, "other_instance"}, {101 * time.Second, boot("b2", -2*time.Hour, false), 200, ""}},
-		"after a goodbye":         {{0, boot("b2", 0, true), 200, ""}, {0, boot("b3", -time.Hour, false), 200, ""}},
-		"the boot id comes later": {{0, boot("", 0, false), 200, ""}, {0, func(b *native.Body) { boot("b2", 0, false)(b); b.Seq = 4 }, 200, ""}, {0, boot("", 0, false), 200, ""}},
+		"a newer one":           {{0, seq(7), 200, ""}, {0, seq(8), 200, ""}, {0, seq(100), 200, ""}},
+		"an older one":          {{0, seq(7), 200, ""}, {0, seq(6), 409, `"reason":"old_seq","accepted_seq":7`}},
+		"a restart in one boot": {{0, seq(7), 200, ""}, {0, boot("b1", time.Hour, false), 409, "old_seq"}},
+		"a reboot":              {{0, seq(7), 200, ""}, {0, boot("b2", 0, false), 200, ""}, {0, seq(8), 409, "other_instance"}},
+		"a reboot, no clock": {{0, seq(7), 200, ""}, {100 * time.Second, boot("b2", -2*time.Hour, false), 409, "other_instance"},
+			{101 * time.Second, boot("b2", -2*time.Hour, false), 200, ""}},
+		"after a goodbye": {{0, boot("b2", 0, true), 200, ""}, {0, boot("b3", -time.Hour, false), 200, ""}},
+		"the boot id comes later": {{0, boot("", 0, false), 200, ""},
+			{0, func(b *native.Body) { boot("b2", 0, false)(b); b.Seq = 4 }, 200, ""}, {0, boot("", 0, false), 200, ""}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := newBench(t)
@@ -235,7 +242,9 @@ func TestARepetitionIsTakenOnce(t *testing.T) {
 func TestTransitionsAreKeptOnce(t *testing.T) {
 	b := newBench(t)
 	one := func(n uint64) native.Transition {
-		return native.Transition{ID: string(rune('a' + n)), Run: noon, Transition: report.Transition{N: n, At: noon, Rule: "r", Component: "storage", From: "clear", To: "info", Impact: report.Operational}}
+		return native.Transition{ID: string(rune('a' + n)), Run: noon,
+			Transition: report.Transition{N: n, At: noon, Rule: "r", Component: "storage", From: "clear", To: "info",
+				Impact: report.Operational}}
 	}
 	for seq, list := range [][]native.Transition{{one(1), one(2)}, {one(2), one(3)}} {
 		if code, text := b.answer(request(t, with(func(b *native.Body) { b.Seq, b.Transitions = uint64(seq+1), list }))); code != 200 {
@@ -250,7 +259,8 @@ func TestTransitionsAreKeptOnce(t *testing.T) {
 
 func TestChangesAreThoseOfTheStatus(t *testing.T) {
 	b := newBench(t)
-	for i, status := range []report.Impact{report.Operational, report.Operational, report.MajorOutage, report.MajorOutage, report.Operational} {
+	for i, status := range []report.Impact{report.Operational, report.Operational, report.MajorOutage, report.MajorOutage,
+		report.Operational} {
 		body := with(func(b *native.Body) {
 			b.Seq = uint64(i + 1)
 			b.Components[0].Status, b.Components[0].Since = status, noon.Add(time.Duration(i)*time.Minute)

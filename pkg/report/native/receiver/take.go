@@ -48,7 +48,8 @@ func (s *Schema) Read(q *http.Request, node string, most int) (Report, *Refused)
 	r, wrong := s.parse(raw, q.Header.Get("Idempotency-Key"))
 	switch {
 	case len(wrong) > 0:
-		return refused(http.StatusUnprocessableEntity, native.Refusal{Error: "the body is not a report", Fields: wrong[:min(len(wrong), maxFields)]})
+		return refused(http.StatusUnprocessableEntity, native.Refusal{Error: "the body is not a report",
+			Fields: wrong[:min(len(wrong), maxFields)]})
 	case r.Body.Node.ID != node:
 		return refused(http.StatusForbidden, native.Refusal{Error: "the secret does not belong to " + r.Body.Node.ID})
 	}
