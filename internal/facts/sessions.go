@@ -102,9 +102,16 @@ func (o *OSDLosses) Broken() uint64 {
 	return o.sumOf(firstBroken, lastBroken)
 }
 
-// Ended returns the number of working sessions that were lost for any other reason.
+// Ended returns the number of working sessions that were lost for any other reason. A
+// write to a connection that is being established fails with the line of a lost session
+// ("socket error on write"), so socket errors do not count while connections to the OSD
+// cannot be established: it is gone, and the kernel retries.
 func (o *OSDLosses) Ended() uint64 {
-	return o.sumOf(firstEnded, lastEnded)
+	n := o.sumOf(firstEnded, lastEnded)
+	if o.Unanswered() > 0 {
+		n -= o.Of(kmsg.ReasonSocket)
+	}
+	return n
 }
 
 // Unanswered returns the number of connections that could not be established.
