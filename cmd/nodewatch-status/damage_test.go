@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -56,8 +57,9 @@ func ask(t *testing.T, method, url, token, body string) answer {
 func TestRequestsAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		began := time.Now()
-		bounded(http.HandlerFunc(func(_ http.ResponseWriter, q *http.Request) { <-q.Context().Done() })).
-			ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil))
+		waits := http.HandlerFunc(func(_ http.ResponseWriter, q *http.Request) { <-q.Context().Done() })
+		newServer(waits, slog.New(slog.DiscardHandler)).Handler.ServeHTTP(httptest.NewRecorder(),
+			httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil))
 		if took := time.Since(began); took != requestTimeout {
 			t.Errorf("%s, want %s", took, requestTimeout)
 		}

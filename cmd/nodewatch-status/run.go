@@ -169,9 +169,9 @@ func bounded(handler http.Handler) http.Handler {
 	})
 }
 
-// serve serves on the listener until ctx ends.
-func serve(ctx context.Context, l net.Listener, handler http.Handler, webFile string, log *slog.Logger) error {
-	srv := &http.Server{
+// newServer returns the server of one listener, with its limits.
+func newServer(handler http.Handler, log *slog.Logger) *http.Server {
+	return &http.Server{
 		Handler:           bounded(handler),
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       15 * time.Second,
@@ -180,6 +180,11 @@ func serve(ctx context.Context, l net.Listener, handler http.Handler, webFile st
 		MaxHeaderBytes:    16 << 10,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug), // clients cause these errors
 	}
+}
+
+// serve serves on the listener until ctx ends.
+func serve(ctx context.Context, l net.Listener, handler http.Handler, webFile string, log *slog.Logger) error {
+	srv := newServer(handler, log)
 	ended := make(chan struct{})
 	context.AfterFunc(ctx, func() {
 		defer close(ended)

@@ -181,8 +181,8 @@ func (s sourceView) place() int {
 	return 0
 }
 
-// Mend returns the heading of the remedy.
-func (s sourceView) Mend() string {
+// RemedyHeading returns the heading of the remedy.
+func (s sourceView) RemedyHeading() string {
 	if s.Partly != "" {
 		return "To see everything: "
 	}

@@ -287,7 +287,7 @@ func (t *terminal) sources(r report.Report) {
 		}
 		t.item(2, s.Tone, fmt.Sprintf("%-10s", s.Name), text)
 		if s.Remedy != "" {
-			t.line(13, s.Mend()+s.Remedy)
+			t.line(13, s.RemedyHeading()+s.Remedy)
 		}
 	}
 }

@@ -212,7 +212,7 @@ func TestOrder(t *testing.T) {
 		"a reboot":              {{0, seq(7), 200, ""}, {0, boot("b2", 0, false), 200, ""}, {0, seq(8), 409, "other_instance"}},
 		"a reboot, no clock": {{0, seq(7), 200, ""}, {100 * time.Second, boot("b2", -2*time.Hour, false), 409, "other_instance"},
 			{101 * time.Second, boot("b2", -2*time.Hour, false), 200, ""}},
-		"after a goodbye": {{0, boot("b2", 0, true), 200, ""}, {0, boot("b3", -time.Hour, false), 200, ""}},
+		"after a last report": {{0, boot("b2", 0, true), 200, ""}, {0, boot("b3", -time.Hour, false), 200, ""}},
 		"the boot id comes later": {{0, boot("", 0, false), 200, ""},
 			{0, func(b *native.Body) { boot("b2", 0, false)(b); b.Seq = 4 }, 200, ""}, {0, boot("", 0, false), 200, ""}},
 	} {
