@@ -165,8 +165,7 @@ deps: ## install the Debian packages that the tests use (apt-get; no service is 
 # Packages with goroutines run with the race detector. The following run without it: all other packages; the tests of
 # generated documents and the stories, which make check runs with the same command, so that Go caches their result; and
 # tests of a daemon in another process, or that are impossible in a build with cgo. Tests create much garbage: less
-# frequent collection saves a third of the stories' time. A raced program sleeps for a second before it exits unless
-# GORACE shortens that. Tests of daemons mostly wait, so many run at a time, in parallel with the raced ones. The
+# frequent collection saves a third of the stories' time. Tests of daemons mostly wait, so many run at a time, in parallel with the raced ones. The
 # timeouts are for a machine that is busy with other work.
 RACED   := ./cmd/nodewatch ./cmd/nodewatch-ceph ./internal/watch/... ./internal/launcher/... ./pkg/bond/... ./pkg/ceph/... ./pkg/rbd/... ./pkg/report/...
 UNRACED  = $$($(GO) list ./... | grep -vE '/(cmd/nodewatch|cmd/nodewatch-ceph|internal/watch|internal/launcher|pkg/bond|pkg/ceph|pkg/rbd|pkg/report)(/|$$)')
@@ -186,7 +185,7 @@ test: ## run every test that needs no virtual machine, no browser and no release
 test-raced:
 	@if command -v gcc >/dev/null; then \
 		tags=; [ ! -e /usr/include/rbd/librbd.h ] || tags='-tags $(CEPHTAGS)'; \
-		set -x; GORACE=atexit_sleep_ms=100 CGO_ENABLED=1 $(GOTEST) -race -parallel 8 -skip '^TestDocs|^TestIncidents|$(UNRACEDTESTS)' $$tags $(RACED); \
+		set -x; CGO_ENABLED=1 $(GOTEST) -race -parallel 8 -skip '^TestDocs|^TestIncidents|$(UNRACEDTESTS)' $$tags $(RACED); \
 	else \
 		echo "test: without gcc there is no race detector"; set -x; CGO_ENABLED=0 $(GOTEST) -parallel 8 -skip '^TestDocs|^TestIncidents|$(UNRACEDTESTS)' $(RACED); \
 	fi
