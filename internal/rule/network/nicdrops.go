@@ -101,6 +101,7 @@ func (l *dropLimits) check(in rule.Input, n *facts.NIC) (rule.Result, bool) {
 		if lost >= l.Part {
 			r.Hits.Slow = slowDisks(in)
 			r.Ended, r.Remains = noneSlow(r.Hits.Slow), report.Warning
+			r.Blind = in.Blind(node.SourceIO) != nil && hadImpact(in, n.Name)
 		}
 	}
 	r.Evidence = append(r.Evidence, rule.FactAt(node.SourceNIC, n.Name, loadText(n), n.At))
@@ -142,6 +143,13 @@ func noneSlow(devices []string) func(*facts.Facts) bool {
 		return f.Blind(node.SourceIO) == nil && !slices.ContainsFunc(f.SlowDisks(facts.DefaultSlow),
 			func(d *facts.Latency) bool { return slices.Contains(devices, d.Device) })
 	}
+}
+
+// hadImpact reports whether the raised finding about the NIC has an impact: while krbd's
+// I/O cannot be read, it is unknown whether it still has.
+func hadImpact(in rule.Input, nic string) bool {
+	was, raised := in.Was(nic)
+	return raised && was.Finding.Impact != report.Operational
 }
 
 // dropCounters returns the names of the driver's drop counters that are above zero,

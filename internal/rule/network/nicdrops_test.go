@@ -7,8 +7,11 @@ import (
 
 	"github.com/nodewatch/nodewatch/internal/node"
 	"github.com/nodewatch/nodewatch/internal/nodetest"
+	"github.com/nodewatch/nodewatch/internal/rule"
 	"github.com/nodewatch/nodewatch/internal/rule/ruletest"
 	"github.com/nodewatch/nodewatch/pkg/bond"
+	"github.com/nodewatch/nodewatch/pkg/rbd"
+	"github.com/nodewatch/nodewatch/pkg/report"
 )
 
 func TestNICDrops(t *testing.T) {
@@ -112,6 +115,25 @@ func TestNICDropsForgetsADriverThatIsGone(t *testing.T) {
 	sc.See(node.SawDrops{Reading: node.Reading[[]bond.Drops]{At: sc.At}})
 	if got := ruletest.Check(sc, nicDrops()); len(got) != 0 {
 		t.Errorf("got %q, want nothing", ruletest.Said(&got[0]))
+	}
+}
+
+// While krbd's I/O cannot be read it is unknown whether disks are slow: the impact of a
+// raised finding stays, and a finding without one is reported as before.
+func TestNICDropsKeepsItsImpactWithoutSight(t *testing.T) {
+	sc := nodetest.New(nodetest.Over(nodetest.LACPBond(bond.Layer2))).MapDisks(3, "192.0.2.2").Carry("eth1", 8, 1)
+	sc.Traffic["eth1"].Missed = 5000
+	sc.Do(nodetest.IO{Done: 10, Ms: 2}).Pass(32)
+	for impact, blind := range map[report.Impact]bool{report.DegradedPerformance: true, report.Operational: false} {
+		raised := rule.Raised{Finding: report.Finding{Rule: "nic-drops", Subject: "eth1", Impact: impact}}
+		if got := ruletest.OnlyOne(t, ruletest.Check(sc, nicDrops(), raised)); got.Blind {
+			t.Errorf("%s: blind while krbd's I/O is read", impact)
+		}
+		lost := *sc
+		lost.See(node.SawIO{Reading: nodetest.Failed[[]rbd.IO](sc.At, node.Denied, "permission denied", "")})
+		if got := ruletest.OnlyOne(t, ruletest.Check(&lost, nicDrops(), raised)); got.Blind != blind {
+			t.Errorf("%s: blind is %t, want %t", impact, got.Blind, blind)
+		}
 	}
 }
 
