@@ -169,7 +169,7 @@ deps: ## install the Debian packages that the tests use (apt-get; no service is 
 # timeouts are for a machine that is busy with other work.
 RACED   := ./cmd/nodewatch ./cmd/nodewatch-ceph ./internal/watch/... ./internal/launcher/... ./pkg/bond/... ./pkg/ceph/... ./pkg/rbd/... ./pkg/report/...
 UNRACED  = $$($(GO) list ./... | grep -vE '/(cmd/nodewatch|cmd/nodewatch-ceph|internal/watch|internal/launcher|pkg/bond|pkg/ceph|pkg/rbd|pkg/report)(/|$$)')
-UNRACEDTESTS := ^TestTheIncident|^TestReplay|^TestIncidentReplayed|^TestAHeldExec|^TestFlood|^TestOnlyTheProbe|^TestWhatTheLauncherKeeps|^TestOutputsThat|^TestChildrenAreBounded|^TestAForkBomb
+UNRACEDTESTS := ^TestDaemonWithCluster|^TestTheIncident|^TestReplay|^TestIncidentReplayed|^TestAHeldExec|^TestFlood|^TestOnlyTheProbe|^TestWhatTheLauncherKeeps|^TestOutputsThat|^TestChildrenAreBounded|^TestAForkBomb
 # The tests of the packages build a whole release twice, which takes a minute: only a change to packaging needs them
 # (make package-test).
 PACKAGETESTS := ^TestPackages$$

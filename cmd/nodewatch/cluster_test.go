@@ -1,5 +1,3 @@
-//go:build ceph
-
 package main
 
 import (
@@ -10,24 +8,24 @@ import (
 	"github.com/nodewatch/nodewatch/test/cephlab"
 )
 
-// Two daemons with nodewatch-ceph, both as built, and a real cluster. One sees the
+// Two daemons with nodewatch-ceph as built, and a real cluster. One sees the
 // cluster, loses it when the monitor freezes, and sees it again; the child of the
 // other freezes at once, and is late.
 func TestDaemonWithCluster(t *testing.T) {
 	t.Parallel() // the test mostly waits
-	built := buildBoth(t)
+	built := buildCephChild(t)
 	c := cephlab.Start(t)
 	keyring := c.User("client.nodewatch", cephlab.LeastCaps(t, "../../docs/ceph.md")...)
-	dir := built()
+	ask := built()
 
 	// The monitor is frozen, so that the child lives until it is found; the next
 	// query is due well after this one is late.
 	c.Signal(cephlab.Monitor, syscall.SIGSTOP)
-	late := startWatching(t, c, dir, keyring, 20)
+	late := startWatching(t, c, ask, keyring, 20)
 	frozen := late.freezeChild()
 	c.Signal(cephlab.Monitor, syscall.SIGCONT)
 
-	d := startWatching(t, c, dir, keyring, 10)
+	d := startWatching(t, c, ask, keyring, 10)
 	d.until("the cluster is seen", node.SourceCeph, "ok")
 	d.says(`nodewatch_cluster_health{status="HEALTH_OK"} 1`, "nodewatch_cluster_osds 1", "nodewatch_cluster_osds_up 1",
 		"nodewatch_cluster_osds_in 1",

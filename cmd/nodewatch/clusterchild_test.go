@@ -1,5 +1,3 @@
-//go:build ceph
-
 package main
 
 import (
@@ -10,13 +8,16 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/nodewatch/nodewatch/internal/launcher"
 )
 
-// A childCount counts the nodewatch-ceph processes among a process's descendants.
+// A childCount counts the nodewatch-ceph processes of a daemon.
 type childCount struct {
 	of process
 
-	mu   sync.Mutex
+	mu       sync.Mutex
+	launcher process // the parent of all the daemon's programs; 0: not found yet
 	most int
 	seen map[int]bool
 }
@@ -30,7 +31,7 @@ func countChildren(t *testing.T, pid int) *childCount {
 		for {
 			c.look()
 			select {
-			case <-time.After(20 * time.Millisecond):
+			case <-time.After(40 * time.Millisecond):
 			case <-end:
 				return
 			}
@@ -46,14 +47,17 @@ func countChildren(t *testing.T, pid int) *childCount {
 // look returns the children that are running or stopped, without zombies.
 func (c *childCount) look() (now map[int]string) {
 	now = map[int]string{}
-	for child := range c.of.descendants() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.launcher == 0 {
+		c.launcher, _ = c.of.called(launcher.ServeCommand, theLauncher)
+	}
+	for _, child := range c.launcher.children() {
 		raw, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", child)) // a process that has ended is skipped
 		if f := statFields(raw); strings.Contains(string(raw), " (nodewatch-ceph) ") && f[0] != "Z" {
 			now[int(child)] = f[0]
 		}
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	c.most = max(c.most, len(now))
 	for pid := range now {
 		c.seen[pid] = true

@@ -101,14 +101,22 @@ type process int
 // lines; processes that end during the scan may be missing.
 func (p process) descendants() map[process][]string {
 	all := map[process][]string{}
+	for _, child := range p.children() {
+		raw, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", child))
+		all[child] = strings.Split(strings.TrimSuffix(string(raw), "\x00"), "\x00")
+		maps.Copy(all, child.descendants())
+	}
+	return all
+}
+
+// children returns the processes that this one has started.
+func (p process) children() (all []process) {
 	threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", p))
 	for _, thread := range threads {
 		list, _ := os.ReadFile(thread)
 		for _, child := range strings.Fields(string(list)) {
 			pid, _ := strconv.Atoi(child)
-			raw, _ := os.ReadFile("/proc/" + child + "/cmdline")
-			all[process(pid)] = strings.Split(strings.TrimSuffix(string(raw), "\x00"), "\x00")
-			maps.Copy(all, process(pid).descendants())
+			all = append(all, process(pid))
 		}
 	}
 	return all
