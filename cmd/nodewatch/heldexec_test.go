@@ -29,11 +29,9 @@ type holdable struct {
 	binary, cluster, reporter string        // the programs
 }
 
-func newHoldable(t *testing.T) *holdable {
+// newHoldable returns a daemon of the simulated hypervisor below root.
+func newHoldable(t *testing.T, root string) *holdable {
 	t.Helper()
-	if os.Geteuid() != 0 {
-		t.Skip("holding an exec needs root: fanotify's permission events")
-	}
 	dir := t.TempDir()
 	d := &holdable{t: t, binary: filepath.Join(dir, "nodewatch"), cluster: filepath.Join(dir, "cluster"),
 		reporter: filepath.Join(dir, "reporter")}
@@ -68,8 +66,6 @@ func newHoldable(t *testing.T) *holdable {
 			}
 		}
 	}()
-	h := hypervisor{name: "held", disks: 2, guests: 1, sessions: 2}
-	h.build(t)
 	file := filepath.Join(dir, "nodewatch.yml")
 	config := fmt.Sprintf("libvirt: {off: true}\novs: {off: true}\nceph: {child: %s, keyring: %s/keyring, every: 10s}\n"+
 		"reporters: [{name: program, every: 5s, exec: {program: %s, mode: state}}]\n", d.cluster, dir, d.reporter)
@@ -79,7 +75,7 @@ func newHoldable(t *testing.T) *holdable {
 	// vfork.
 	d.cmd = exec.Command("/bin/sh", "-c", `read -r go && exec "$0" "$@"`, d.binary, "run", "--web.listen-address", "127.0.0.1:0",
 		"--config.file", file)
-	d.cmd.Env = append(os.Environ(), asDaemon+"=1", "NOTIFY_SOCKET="+socket, "WATCHDOG_USEC=3000000", "NODEWATCH_TEST_ROOT="+h.root,
+	d.cmd.Env = append(os.Environ(), asDaemon+"=1", "NOTIFY_SOCKET="+socket, "WATCHDOG_USEC=3000000", "NODEWATCH_TEST_ROOT="+root,
 		"RUNTIME_DIRECTORY="+dir)
 	return d
 }
@@ -216,6 +212,11 @@ const (
 // need it: the daemon responds, feeds the watchdog, reports which source is
 // unavailable and why, and ends on request.
 func TestAHeldExecFreezesNothing(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("holding an exec needs root: fanotify's permission events")
+	}
+	h := hypervisor{name: "held", disks: 2, guests: 1, sessions: 2}
+	h.build(t)
 	const reports, cluster = `nodewatch_reports_total{reporter="program"} [1-9]`, `nodewatch_cluster_health{status="HEALTH_OK"} 1`
 	for _, c := range []struct {
 		name   string
@@ -263,7 +264,7 @@ func TestAHeldExecFreezesNothing(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			d := newHoldable(t)
+			d := newHoldable(t, h.root)
 			file := c.file(d)
 			var hold *fanotify.Hold
 			if c.steady == nil {
