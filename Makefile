@@ -251,7 +251,7 @@ lint: ## what make check does not ask (.golangci.yml); building golangci-lint ta
 
 # The tests that compare generated documents and golden files; arch_test.go checks that each of these names matches one.
 GENERATED   := ^TestDocs|^TestGolden|^TestIncidents
-TESTGENERATED = GOGC=400 CGO_ENABLED=0 $(GOTEST) -run '$(GENERATED)' $(DOCPACKAGES) ./internal/page
+TESTGENERATED = GOGC=1000 CGO_ENABLED=0 $(GOTEST) -run '$(GENERATED)' $(DOCPACKAGES) ./internal/page
 DOCPACKAGES := ./pkg/rbd ./internal/config ./internal/rule/all ./internal/metrics ./pkg/report/native/receiver ./cmd/nodewatch ./cmd/nodewatch-ceph ./cmd/nodewatch-status ./test/prometheus ./internal/status/api
 
 docs: ## rewrite the generated documents; golden files are left alone

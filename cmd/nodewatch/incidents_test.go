@@ -45,7 +45,7 @@ func replayed(t *testing.T, file string, more ...string) string {
 const goldenMark = "-- want --\n"
 
 // Every incident and every tape meets its expectations; those with a part "want" also
-// print exactly that. Each is replayed once.
+// print exactly that, and those in oneHeadline have one headline. Each is replayed once.
 func TestIncidents(t *testing.T) {
 	stories, err := filepath.Glob(filepath.Join(incidents, "*.txtar"))
 	if err != nil || len(stories) < 18 {
@@ -75,10 +75,19 @@ func testIncident(t *testing.T, file string, seen *ruleCoverage) {
 	var out bytes.Buffer
 	r := &replayer{program: program{out: &output{to: io.Discard}}, file: &file, speed: new(float64), until: new(time.Duration)}
 	p := &expectPrinter{list: l, text: changePrinter{out: &out, brief: true}, raised: map[string]bool{}, long: map[string]string{}}
-	if err := r.plays(t.Context(), in, &viewHolder{}, nil, p); err != nil {
+	h := &headlinePrinter{expectPrinter: p}
+	var printer replayPrinter = p
+	one, found := oneHeadline[strings.TrimSuffix(filepath.Base(file), ".txtar")]
+	if found {
+		h.names, printer = one.names, h
+	}
+	if err := r.plays(t.Context(), in, &viewHolder{}, nil, printer); err != nil {
 		t.Fatal(err)
 	}
-	seen.add(p)
+	if h.wrong != "" || h.verdicts < one.least {
+		t.Errorf("%s: of %d verdicts (want %d or more): %s", file, h.verdicts, one.least, h.wrong)
+	}
+	seen.add(p, found)
 	for id, summary := range p.long {
 		t.Errorf("%s has a summary of more than %d characters, %s", id, rule.MaxSummary, summary)
 	}
@@ -108,14 +117,18 @@ func testIncident(t *testing.T, file string, seen *ruleCoverage) {
 type ruleCoverage struct {
 	mu     sync.Mutex
 	played int
+	one    int             // how many of those in oneHeadline
 	raised map[string]bool // rules raised in at least one incident
 	quiet  map[string]bool // rules not raised in at least one incident, although all its sources were available at the end
 }
 
-func (c *ruleCoverage) add(p *expectPrinter) {
+func (c *ruleCoverage) add(p *expectPrinter, one bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.played++
+	if one {
+		c.one++
+	}
 	for _, r := range all.Rules() {
 		blind := slices.ContainsFunc(r.Needs, func(source string) bool { return p.view.Blind(source) != nil })
 		c.raised[r.ID] = c.raised[r.ID] || p.raised[r.ID]
@@ -123,12 +136,16 @@ func (c *ruleCoverage) add(p *expectPrinter) {
 	}
 }
 
-// check fails for a rule that no incident raises, and for one that every incident
-// raises. It runs only if all incidents have been replayed.
+// check fails for a rule that no incident raises, for one that every incident raises, and
+// if oneHeadline names an incident that does not exist. It runs only if all incidents have
+// been replayed.
 func (c *ruleCoverage) check(t *testing.T, files int) {
 	if c.played < files {
 		t.Logf("%d of %d incidents were played to the end: not looked which rules they try", c.played, files)
 		return
+	}
+	if c.one != len(oneHeadline) {
+		t.Errorf("oneHeadline names %d incidents, of which only %d exist", len(oneHeadline), c.one)
 	}
 	for _, r := range all.Rules() {
 		if !c.raised[r.ID] || !c.quiet[r.ID] {
