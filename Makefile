@@ -175,12 +175,12 @@ UNRACEDTESTS := ^TestDaemonWithCluster|^TestTheIncident|^TestReplay|^TestInciden
 PACKAGETESTS := ^TestPackages$$
 # Without DWARF a test is linked in two thirds of the time; stack traces do not need it.
 GOTEST       := $(GO) test -timeout 40m -ldflags=-w
-.PHONY: test-raced test-unraced
+.PHONY: test-raced test-daemons test-unraced
 
 test: ## run every test that needs no virtual machine, no browser and no release (package-test); what is not installed is named ('make deps' installs it) and skipped
 	@./tools/need --ask $(TESTPACKAGES)
 	@[ -e bin/debian/.unpacked/icinga2-bin ] || echo "test: 'make deps' unpacks Prometheus, Alertmanager and Icinga below bin/; until then their tests are skipped"
-	@$(MAKE) --no-print-directory --output-sync=line -j2 test-raced test-unraced
+	@$(MAKE) --no-print-directory --output-sync=line -j3 test-raced test-daemons test-unraced
 
 test-raced:
 	@if command -v gcc >/dev/null; then \
@@ -190,9 +190,11 @@ test-raced:
 		echo "test: without gcc there is no race detector"; set -x; CGO_ENABLED=0 $(GOTEST) -parallel 8 -skip '^TestDocs|^TestIncidents|$(UNRACEDTESTS)' $(RACED); \
 	fi
 
+test-daemons:
+	GOGC=400 CGO_ENABLED=0 $(GOTEST) -parallel 8 -run '$(UNRACEDTESTS)' ./cmd/nodewatch ./internal/launcher
+
 test-unraced:
 	$(TESTGENERATED)
-	GOGC=400 CGO_ENABLED=0 $(GOTEST) -parallel 8 -run '$(UNRACEDTESTS)' ./cmd/nodewatch ./internal/launcher
 	GOGC=400 CGO_ENABLED=0 $(GOTEST) -parallel 8 -skip '$(PACKAGETESTS)' $(UNRACED)
 
 package-test: ## the packages of this machine's architecture: built in two directories and compared, their contents, lintian

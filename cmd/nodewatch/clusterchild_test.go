@@ -18,8 +18,8 @@ type childCount struct {
 
 	mu       sync.Mutex
 	launcher process // the parent of all the daemon's programs; 0: not found yet
-	most int
-	seen map[int]bool
+	most     int
+	seen     map[int]bool
 }
 
 // countChildren counts until the end of the test.
