@@ -6,7 +6,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -21,31 +20,16 @@ import (
 	"github.com/nodewatch/nodewatch/test/cephlab"
 )
 
-// asChild makes the test's own binary the child.
-const asChild = "NODEWATCH_CEPH_TEST_CHILD"
-
-func TestMain(m *testing.M) {
-	if os.Getenv(asChild) != "" {
-		main()
-	}
-	os.Exit(m.Run())
-}
-
-// child runs nodewatch-ceph as a separate process that cannot write to any file: it
+// child runs nodewatch-ceph, as a separate process that cannot write to any file: it
 // is killed by SIGXFSZ if it tries.
 func (l *lab) child(args ...string) (code int, stdout, stderr string) {
 	l.t.Helper()
-	self, err := os.Executable()
-	if err != nil {
-		l.t.Fatal(err)
-	}
-	cmd := exec.Command("/bin/sh", append([]string{"-c", `ulimit -f 0; exec "$@"`, "sh", self}, args...)...)
-	cmd.Env = append(os.Environ(), asChild+"=1")
+	cmd := exec.Command("/bin/sh", append([]string{"-c", `ulimit -f 0; exec "$@"`, "sh", l.program}, args...)...)
 	var out, bad bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &bad
-	err = cmd.Run()
-	if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
-		l.t.Fatal(err)
+	err := cmd.Run()
+	if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) || cmd.ProcessState.ExitCode() < 0 {
+		l.t.Fatalf("%v\n%s%s", err, &out, &bad)
 	}
 	return cmd.ProcessState.ExitCode(), out.String(), bad.String()
 }
