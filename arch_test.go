@@ -159,13 +159,11 @@ type listed struct {
 	Dir        string
 	Doc        string
 	Imports    []string
-	GoFiles    []string
-	CgoFiles   []string
 }
 
 func list(t *testing.T) []listed {
 	t.Helper()
-	cmd := exec.Command("go", "list", "-json", "./...")
+	cmd := exec.Command("go", "list", "-json=ImportPath,Dir,Doc,Imports", "./...")
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
@@ -194,9 +192,30 @@ func allows(may []string, pkg string) bool {
 	})
 }
 
-func TestPackagesImportOnlyWhatTheyMay(t *testing.T) {
+func TestPackages(t *testing.T) {
+	all := list(t)
+	t.Run("import only what they may", func(t *testing.T) { wantAllowedImports(t, all) })
+	t.Run("have a comment", func(t *testing.T) {
+		for _, p := range all {
+			if p.Doc == "" {
+				t.Errorf("%s has no package comment", p.ImportPath)
+			}
+		}
+	})
+	t.Run("have a purpose", func(t *testing.T) {
+		for _, p := range all {
+			switch name := filepath.Base(p.Dir); name {
+			case "util", "utils", "common", "helpers", "types", "manager", "misc":
+				t.Errorf("%s: the name %q does not state its content", p.ImportPath, name)
+			}
+		}
+	})
+}
+
+func wantAllowedImports(t *testing.T, all []listed) {
+	t.Helper()
 	seen := map[string]bool{}
-	for _, p := range list(t) {
+	for _, p := range all {
 		pkg := strings.TrimPrefix(p.ImportPath, module)
 		may, known := mayImport[pkg]
 		if !known && strings.HasPrefix(pkg, "pkg/report/") {
@@ -225,14 +244,6 @@ func TestPackagesImportOnlyWhatTheyMay(t *testing.T) {
 	for pkg := range mayImport {
 		if !seen[pkg] {
 			t.Errorf("the package %s does not exist", pkg)
-		}
-	}
-}
-
-func TestEveryPackageSaysWhatItKnows(t *testing.T) {
-	for _, p := range list(t) {
-		if p.Doc == "" {
-			t.Errorf("%s has no package comment", p.ImportPath)
 		}
 	}
 }
@@ -326,15 +337,6 @@ func TestTimeAndGoroutinesLiveInWatchAndCmd(t *testing.T) {
 	}
 	if files < 50 {
 		t.Errorf("only %d files were looked at: is the walk broken?", files)
-	}
-}
-
-func TestNoUtilityPackages(t *testing.T) {
-	for _, p := range list(t) {
-		switch name := filepath.Base(p.Dir); name {
-		case "util", "utils", "common", "helpers", "types", "manager", "misc":
-			t.Errorf("%s: %q says nothing of what is in it", p.ImportPath, name)
-		}
 	}
 }
 
