@@ -67,14 +67,31 @@ func Strict(body []byte, v any) error {
 	return dec.Decode(v)
 }
 
-// endless responds without end until the client disconnects.
-func endless(w http.ResponseWriter, r *http.Request) {
-	chunk := bytes.Repeat([]byte("x"), 32<<10)
-	for r.Context().Err() == nil {
-		if _, err := w.Write(chunk); err != nil {
-			return
-		}
+// long responds with that many bytes, or as many as the client takes before it
+// disconnects.
+func long(size int) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) { _ = fill(w, size) }
+}
+
+// longHeader responds with a header line of 1 MiB, or as much of it as the client takes.
+func longHeader(w http.ResponseWriter, r *http.Request) {
+	_, _ = io.Copy(io.Discard, r.Body)
+	c, _, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		return
 	}
+	_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nX-Long: ")
+	_ = fill(c, 1<<20)
+	_ = c.Close()
+}
+
+// fill writes size bytes in small pieces, until a write fails.
+func fill(w io.Writer, size int) (err error) {
+	piece := bytes.Repeat([]byte("x"), 32<<10)
+	for ; size > 0 && err == nil; size -= len(piece) {
+		_, err = w.Write(piece[:min(size, len(piece))])
+	}
+	return err
 }
 
 // refuse responds with the code and echoes the request.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/pem"
 	"fmt"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -110,14 +111,13 @@ func servers(other string) []server {
 			answer: plain(raw("HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n{", true))},
 		{name: "ends in the answer", kind: report.Transient, answer: plain(raw("HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n{", false))},
 		{name: "speaks no HTTP", kind: report.Transient, answer: plain(raw("220 mail ready\r\n", false))},
-		{name: "endless header", kind: report.Transient, answer: plain(raw("HTTP/1.1 200 OK\r\nX-Long: "+strings.Repeat("x",
-			1<<20), false))},
+		{name: "long header", kind: report.Transient, answer: plain(longHeader)},
 		{name: "answers nothing", lies: true, answer: plain(Reply(200, ""))},
 		{name: "answers garbage", lies: true, answer: plain(Reply(200, "\x00\xff{]<html>"))},
 		{name: "answers a login page", lies: true, answer: plain(Reply(200, "<!DOCTYPE html><title>Log in</title>"))},
 		{name: "answers another JSON", lies: true, answer: plain(Reply(200, `[{"ok":null}]`))},
-		{name: "answers 10 MB", lies: true, answer: plain(Reply(200, strings.Repeat("0123456789", 1<<20)))},
-		{name: "answers indefinitely", lies: true, answer: plain(endless)},
+		{name: "answers 10 MB", lies: true, answer: plain(long(10<<20))},
+		{name: "answers indefinitely", lies: true, answer: plain(long(math.MaxInt))},
 		{name: "leads to another host", kind: report.Misconfigured, answer: plain(func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, other+r.URL.Path, http.StatusTemporaryRedirect)
 		})},

@@ -67,9 +67,11 @@ func TestCheck(t *testing.T) {
 		if f, ok := errors.AsType[*report.FieldError](err); !ok || f.Field != c.field {
 			t.Errorf("%s, %s: %v", c.preset, c.field, err)
 		}
-		if _, err := webhook.New(conf, nil, reporttest.StateFile(t, "", "chat")); err == nil {
-			t.Errorf("%s, %s: New takes it", c.preset, c.field)
-		}
+	}
+	wrong := config(t, "slack", "https://192.0.2.1")
+	wrong.Preset = "teams"
+	if _, err := webhook.New(wrong, nil, reporttest.StateFile(t, "", "chat")); err == nil {
+		t.Error("New accepts a configuration that Check rejects")
 	}
 }
 

@@ -58,13 +58,12 @@ func TestHostileServers(t *testing.T) {
 	believing := []string{"json", "cloudevents", "template", "oncall", "betterstack"}
 	for _, preset := range all {
 		t.Run(preset, func(t *testing.T) {
-			r := storm(t)
+			r, key, header := storm(t), reporttest.Secret(t, signKey), reporttest.Secret(t, "Key header-s3cr3t")
 			reporttest.Run(t, reporttest.Trial{
 				Secrets: []string{hookSecret, token, signKey, "header-s3cr3t"}, Believes: slices.Contains(believing, preset),
 				Send: func(ctx context.Context, url string, client *httpclient.Client) error {
 					c := config(t, preset, url)
-					c.SignKey = reporttest.Secret(t, signKey)
-					c.HeaderFiles = map[string]httpclient.SecretFile{"X-Auth": reporttest.Secret(t, "Key header-s3cr3t")}
+					c.SignKey, c.HeaderFiles = key, map[string]httpclient.SecretFile{"X-Auth": header}
 					w, err := webhook.New(c, client, reporttest.StateFile(t, "", "chat"))
 					if err != nil {
 						t.Fatal(err)
