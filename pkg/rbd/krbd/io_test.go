@@ -142,12 +142,19 @@ func TestIOReaderReopens(t *testing.T) {
 
 // With very many devices only some have their files kept open.
 func TestIOReaderKeepsSoManyFilesOnly(t *testing.T) {
-	sys := fstest.MapFS{}
-	for i := range maxKept + 10 {
-		sys[fmt.Sprintf("%s/%d/size", devicesDir, i)] = &fstest.MapFile{Data: []byte("1\n"), Mode: 0o444}
-		sys[fmt.Sprintf("block/rbd%d/stat", i)] = &fstest.MapFile{Data: []byte("1 2 3 4 5 6 7 8 0 10 11\n"), Mode: 0o444}
+	root, onDisk := writeTree(t, fstest.MapFS{
+		"devices/rbd/size": &fstest.MapFile{Data: []byte("1\n"), Mode: 0o444},
+		"devices/rbd/stat": &fstest.MapFile{Data: []byte("1 2 3 4 5 6 7 8 0 10 11\n"), Mode: 0o444},
+		devicesDir + "/0":  linkTo("../../../devices/rbd"),
+		"block/rbd0":       linkTo("../devices/rbd"),
+	})
+	for i := 1; i < maxKept+10; i++ { // more names of the same links: new files would take longer than the test
+		for _, name := range []string{devicesDir + "/", "block/rbd"} {
+			if err := os.Link(root+"/"+name+"0", fmt.Sprint(root, "/", name, i)); err != nil {
+				t.Fatal(err)
+			}
+		}
 	}
-	root, onDisk := writeTree(t, sys)
 	r := NewIOReader(onDisk)
 	defer r.Close()
 	got, err := r.Read(t.Context())

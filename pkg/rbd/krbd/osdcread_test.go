@@ -163,7 +163,8 @@ func TestLongFile(t *testing.T) {
 	if p := got[0]; !p.Truncated || p.Malformed != 0 || p.Total != 99999 || len(p.Requests) != osdcMaxRequests {
 		t.Errorf("truncated %t, %d malformed, %d of %d", p.Truncated, p.Malformed, len(p.Requests), p.Total)
 	}
-	whole := append([]byte("REQUESTS 1 homeless 0\n"), bytes.Repeat([]byte("x\n"), (osdcMaxFile-22)/2)...)
+	whole := append([]byte("REQUESTS 1 homeless 0\n"), bytes.Repeat([]byte(strings.Repeat("x", 999)+"\n"), osdcMaxFile/1000)...)[:osdcMaxFile]
+	whole[osdcMaxFile-1] = '\n'
 	if got, err := ReadPending(osdcHost(map[int]string{1: string(whole)})); err != nil || got[0].Truncated || len(whole) != osdcMaxFile {
 		t.Errorf("a file of %d bytes: %v, %v", len(whole), got[0].Truncated, err)
 	}
