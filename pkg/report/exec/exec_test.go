@@ -55,7 +55,13 @@ func script(t *testing.T, text string, args ...string) exec.Config {
 
 func newReporter(t *testing.T, c exec.Config, dir string) *exec.Reporter {
 	t.Helper()
-	x, err := exec.New(c, reporttest.StateFile(t, dir, "own"), runner(t))
+	return newReporterWith(t, c, dir, runner(t))
+}
+
+// newReporterWith is for tests with many reporters, which share a launcher.
+func newReporterWith(t *testing.T, c exec.Config, dir string, run exec.Runner) *exec.Reporter {
+	t.Helper()
+	x, err := exec.New(c, reporttest.StateFile(t, dir, "own"), run)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -122,6 +128,7 @@ func TestWhatTheProgramGets(t *testing.T) {
 }
 
 func TestExitCodes(t *testing.T) {
+	run := runner(t)
 	for text, want := range map[string]struct {
 		kind report.FailureKind
 		says string
@@ -135,7 +142,7 @@ func TestExitCodes(t *testing.T) {
 		"kill -9 $$":                             {report.Transient, "signal: killed"},
 		`printf '\033[31mred\001\n' >&2; exit 1`: {report.Misconfigured, "code 1: [31mred"},
 	} {
-		err := newReporter(t, script(t, text), "").Report(t.Context(), node())
+		err := newReporterWith(t, script(t, text), "", run).Report(t.Context(), node())
 		f := report.FailureOf(err)
 		if want.kind == "" && err != nil || want.kind != "" && (f == nil || f.Kind != want.kind ||
 			!strings.HasSuffix(f.Error(), want.says) && !strings.Contains(f.Error(), want.says+":")) {
@@ -145,6 +152,7 @@ func TestExitCodes(t *testing.T) {
 }
 
 func TestAProgramThatCannotBeRun(t *testing.T) {
+	run := runner(t)
 	for name, change := range map[string]func(c *exec.Config) error{
 		"is not there":              func(c *exec.Config) error { return os.Remove(c.Program) },
 		"cannot be executed":        func(c *exec.Config) error { return os.Chmod(c.Program, 0o600) },
@@ -157,7 +165,7 @@ func TestAProgramThatCannotBeRun(t *testing.T) {
 		if err := change(&c); err != nil {
 			t.Fatal(err)
 		}
-		f := report.FailureOf(newReporter(t, c, "").Report(t.Context(), node()))
+		f := report.FailureOf(newReporterWith(t, c, "", run).Report(t.Context(), node()))
 		if f == nil || f.Kind != report.Misconfigured {
 			t.Errorf("%s: %v", name, f)
 		}
@@ -227,7 +235,7 @@ func TestOutputAndInputAreBounded(t *testing.T) {
 	for range 5000 {
 		r.Sources = append(r.Sources, report.SourceState{Name: "source", Error: strings.Repeat("x", 100)})
 	}
-	c := script(t, `head -c 20000000 /dev/zero | tr '\0' x; echo`)
+	c := script(t, `head -c 2000000 /dev/zero | tr '\0' x; echo`)
 	c.Mode = "state"
 	answer, err := newReporter(t, c, "").Test(t.Context(), r)
 	if err != nil || answer != strings.Repeat("x", 200)+"..." {
@@ -269,7 +277,8 @@ func TestALateAnswerIsIgnored(t *testing.T) {
 func TestChangesAreReportedOnce(t *testing.T) {
 	dir := t.TempDir()
 	c := script(t, `echo run >>$1/runs; test -e $1/ok`)
-	x := newReporter(t, c, dir)
+	run := runner(t)
+	x := newReporterWith(t, c, dir, run)
 	r := node()
 	if err := x.Report(t.Context(), r); err == nil {
 		t.Error("a failure passes")
@@ -285,7 +294,7 @@ func TestChangesAreReportedOnce(t *testing.T) {
 	if err := x.Persist(r); err != nil {
 		t.Fatal(err)
 	}
-	if err := newReporter(t, c, dir).Report(t.Context(), r); err != nil {
+	if err := newReporterWith(t, c, dir, run).Report(t.Context(), r); err != nil {
 		t.Error(err)
 	}
 	if got := read(t, c, "runs"); got != "run\nrun\n" {
