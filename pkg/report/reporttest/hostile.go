@@ -116,7 +116,7 @@ func servers(other string) []server {
 		{name: "answers garbage", lies: true, answer: plain(Reply(200, "\x00\xff{]<html>"))},
 		{name: "answers a login page", lies: true, answer: plain(Reply(200, "<!DOCTYPE html><title>Log in</title>"))},
 		{name: "answers another JSON", lies: true, answer: plain(Reply(200, `[{"ok":null}]`))},
-		{name: "answers 10 MB", lies: true, answer: plain(long(10<<20))},
+		{name: "answers 10 MB", lies: true, answer: plain(long(10 << 20))},
 		{name: "answers indefinitely", lies: true, answer: plain(long(math.MaxInt))},
 		{name: "leads to another host", kind: report.Misconfigured, answer: plain(func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, other+r.URL.Path, http.StatusTemporaryRedirect)
