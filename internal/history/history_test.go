@@ -134,7 +134,7 @@ func timesOf[T sample[T]](list []T) []int64 {
 // NICs; and it is released when the NICs disappear.
 func TestMemoryIsBounded(t *testing.T) {
 	for name, m := range map[string]machine{
-		"the incident": {nics: 4, devices: 78, osds: 182}, "ten times": {nics: 10, devices: 780, osds: 1820}, "200 NICs": {nics: 200},
+		"the incident": {nics: 4, devices: 78, osds: 182}, "ten times, 200 NICs": {nics: 200, devices: 780, osds: 1820},
 	} {
 		var r Recorder
 		var p node.Snapshot

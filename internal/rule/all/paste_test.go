@@ -1,7 +1,7 @@
 package all_test
 
 import (
-	"encoding/json"
+	"cmp"
 	"errors"
 	"fmt"
 	"go/ast"
@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -108,51 +109,40 @@ func TestPasteInAShell(t *testing.T) {
 // devices above a disk, and releases.
 var worldNames = regexp.MustCompile(`^(bond|eth|eno|ens|enp|vmbr|storage|vlan|vm|web|db|ct|win|guest|host|dm-|nvme|disk|ceph|node|osd|rbd|ssd|img|6\.|5\.)[A-Za-z0-9_.+-]*$`)
 
-// renamed returns a copy of an observation with change applied to every name. Words
-// that have a meaning in nodewatch are left unchanged.
-func renamed(t *testing.T, o node.Observation, change func(string) string) node.Observation {
-	t.Helper()
-	keys := map[string]bool{
-		"name": true, "image": true, "pool": true, "namespace": true, "id": true, "device": true, "link": true, "ports": true,
-		"release": true, "lower": true, "bond": true, "slave": true, "master": true, "peer": true,
-	}
-	raw, err := json.Marshal(o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var plain any
-	if err := json.Unmarshal(raw, &plain); err != nil {
-		t.Fatal(err)
-	}
-	var walk func(key string, v any) any
-	walk = func(key string, v any) any {
-		switch v := v.(type) {
-		case map[string]any:
-			for k := range v {
-				v[k] = walk(strings.ToLower(k), v[k])
-			}
-		case []any:
-			for i := range v {
-				v[i] = walk(key, v[i])
-			}
-		case string:
-			if keys[key] && (worldNames.MatchString(v) || key == "id") && !strings.HasPrefix(v, "osd") && !strings.HasPrefix(v, "rbd") {
-				return change(v)
+// nameFields are the JSON names of the fields that hold such names.
+var nameFields = strings.Fields("name image pool namespace id device link ports release lower bond slave master peer")
+
+// renamed returns a deep copy of a value with change applied to every name. Words that
+// have a meaning in nodewatch are left unchanged. field is the JSON name of the field that
+// holds the value.
+func renamed(field string, v reflect.Value, change func(string) string) reflect.Value {
+	c := reflect.New(v.Type()).Elem()
+	c.Set(v)
+	switch v.Kind() {
+	case reflect.Pointer:
+		if !v.IsNil() {
+			c.Set(reflect.New(v.Type().Elem()))
+			c.Elem().Set(renamed(field, v.Elem(), change))
+		}
+	case reflect.Struct:
+		for i := range v.NumField() {
+			if f := v.Type().Field(i); f.IsExported() {
+				tag, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+				c.Field(i).Set(renamed(strings.ToLower(cmp.Or(tag, f.Name)), v.Field(i), change))
 			}
 		}
-		return v
+	case reflect.Slice:
+		c.Set(reflect.MakeSlice(v.Type(), v.Len(), v.Len()))
+		for i := range v.Len() {
+			c.Index(i).Set(renamed(field, v.Index(i), change))
+		}
+	case reflect.String:
+		if s := v.String(); slices.Contains(nameFields, field) && (worldNames.MatchString(s) || field == "id") &&
+			!strings.HasPrefix(s, "osd") && !strings.HasPrefix(s, "rbd") {
+			c.SetString(change(s))
+		}
 	}
-	if raw, err = json.Marshal(walk("", plain)); err != nil {
-		t.Fatal(err)
-	}
-	again, err := node.NewObservation(node.Name(o))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := json.Unmarshal(raw, again); err != nil {
-		t.Fatal(err)
-	}
-	return again
+	return c
 }
 
 // advised replays the story and some incidents with changed names, and returns each
@@ -166,7 +156,7 @@ func advised(t *testing.T, change func(string) string) map[string][]string {
 			switch e.Obs.(type) {
 			case nil, node.Started, node.Settings, node.SawIO, node.SawPending: // observations without names, or with numbered names only
 			default:
-				e.Obs = renamed(t, e.Obs, change)
+				e.Obs = renamed("", reflect.ValueOf(e.Obs), change).Interface().(node.Observation)
 			}
 			v, judged := j.Take(e)
 			if !judged {
