@@ -94,7 +94,7 @@ func TestEveryStateIsReportedInFull(t *testing.T) {
 func TestLongTextsAreBounded(t *testing.T) {
 	f, url := newFake(t)
 	r := at(0, report.Critical)
-	long := strings.Repeat("ö\n", 10000)
+	long := strings.Repeat("ö\n", 1000)
 	for range 1000 {
 		r.Findings = append(r.Findings, report.Finding{Component: "storage", Severity: report.Warning, Summary: long})
 	}

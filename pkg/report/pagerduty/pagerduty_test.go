@@ -142,7 +142,7 @@ func TestTheWholeEvent(t *testing.T) {
 func TestLimits(t *testing.T) {
 	f, url := newFake(t)
 	p := start(t, config(t, url), statefile.File{})
-	long := strings.Repeat("\x01ö", 50000)
+	long := strings.Repeat("\x01ö", 5000)
 	r := at(0, "storm/a=critical storm/b=critical")
 	for n := range r.Findings {
 		x := &r.Findings[n]
