@@ -31,7 +31,7 @@ func countChildren(t *testing.T, pid int) *childCount {
 		for {
 			c.look()
 			select {
-			case <-time.After(40 * time.Millisecond):
+			case <-time.After(100 * time.Millisecond):
 			case <-end:
 				return
 			}

@@ -112,7 +112,7 @@ func (w *watching) poll(what string, so func() bool) {
 	limit := time.After(patience)
 	for !so() {
 		select {
-		case <-time.After(50 * time.Millisecond):
+		case <-time.After(200 * time.Millisecond):
 		case <-limit:
 			r, _ := w.report()
 			w.t.Fatalf("not after %s: %s\n%+v", patience, what, r.Sources)

@@ -76,7 +76,6 @@ func StartAt(t testing.TB, ip string, prepare func() error) *Cluster {
 	c.tool(OSD, "--mkfs", "-i", "0", "--no-mon-config", "--osd-uuid", id)
 	c.daemon(OSD, "-i", "0")
 	c.Ceph("osd", "pool", "create", Pool, "1")
-	c.Ceph("osd", "pool", "application", "enable", Pool, "rbd")
 	c.Until("the cluster is healthy", func() bool {
 		said := c.Ceph("status", "--format", "json")
 		return strings.Contains(said, `"HEALTH_OK"`) && strings.Contains(said, `"num_up_osds":1`) &&

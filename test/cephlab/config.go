@@ -29,6 +29,7 @@ osd pool default pg autoscale mode = off
 osd crush chooseleaf type = 0
 mon allow pool size one = true
 mon warn on pool no redundancy = false
+mon warn on pool no app = false
 mon data avail warn = 1
 mon data avail crit = 0
 auth allow insecure global id reclaim = false
