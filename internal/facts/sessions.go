@@ -63,12 +63,13 @@ type Losses struct {
 
 // OSDLosses are the lost and refused sessions of one OSD.
 type OSDLosses struct {
-	OSD     string       // "osd17"
-	latest  *node.Series // the series of the latest line
-	N       [len(Reasons)]uint32
-	Total   uint64 // sum over all reasons
-	Damaged uint64 // number of CRC failures in a part other than the data
-	Seconds int    // most seconds of one minute in which sessions ended for the same reason other than a CRC failure
+	OSD      string       // "osd17"
+	latest   *node.Series // the series of the latest line
+	attempts uint64       // number of socket errors that were failed attempts to connect
+	N        [len(Reasons)]uint32
+	Total    uint64 // sum over all reasons
+	Damaged  uint64 // number of CRC failures in a part other than the data
+	Seconds  int    // most seconds of one minute in which sessions ended for the same reason other than a CRC failure
 }
 
 // Addr returns the OSD's address from the latest line; empty: not named.
@@ -102,21 +103,14 @@ func (o *OSDLosses) Broken() uint64 {
 	return o.sumOf(firstBroken, lastBroken)
 }
 
-// Ended returns the number of working sessions that were lost for any other reason. A
-// write to a connection that is being established fails with the line of a lost session
-// ("socket error on write"), so socket errors do not count while connections to the OSD
-// cannot be established: it is gone, and the kernel retries.
+// Ended returns the number of working sessions that were lost for any other reason.
 func (o *OSDLosses) Ended() uint64 {
-	n := o.sumOf(firstEnded, lastEnded)
-	if o.Unanswered() > 0 {
-		n -= o.Of(kmsg.ReasonSocket)
-	}
-	return n
+	return o.sumOf(firstEnded, lastEnded) - o.attempts
 }
 
 // Unanswered returns the number of connections that could not be established.
 func (o *OSDLosses) Unanswered() uint64 {
-	return o.sumOf(firstUnanswered, lastUnanswered)
+	return o.sumOf(firstUnanswered, lastUnanswered) + o.attempts
 }
 
 // Refused returns the number of sessions that the OSD refused: it responds, but does
@@ -154,8 +148,9 @@ type lossLine struct {
 
 // lossLines are the lines of the last ten minutes, and the OSDs they name, by number.
 type lossLines struct {
-	osds  []string
-	lines []lossLine
+	osds   []string
+	opened []bool // by OSD: sessions are established between its socket errors
+	lines  []lossLine
 }
 
 func (f *Facts) findLossLines() lossLines {
@@ -204,14 +199,15 @@ func (f *Facts) findLossLines() lossLines {
 		l.lines[i].osd = rank[l.lines[i].osd]
 	}
 	l.osds = sorted
+	l.opened = f.findOpened(l)
 	return l
 }
 
-// Unopened returns SessionLosses if a session could not be opened or was refused in
-// the last d; otherwise none.
+// Unopened returns SessionLosses if the log shows that a session may not have been opened,
+// or was refused, in the last d; otherwise none.
 func (f *Facts) Unopened(d time.Duration) *Losses {
 	for _, line := range f.lossLines().lines {
-		if line.reason >= firstUnanswered && f.Now.Sub(line.series.Last) <= d+10*time.Second {
+		if (line.reason >= firstUnanswered || line.reason == socket) && f.Now.Sub(line.series.Last) <= d+10*time.Second {
 			return f.SessionLosses(d)
 		}
 	}
@@ -222,7 +218,7 @@ func (f *Facts) findLosses(d time.Duration) *Losses {
 	all := f.lossLines()
 	l := &Losses{Window: d, OSDs: make([]*OSDLosses, 0, len(all.osds))}
 	list := make([]OSDLosses, len(all.osds))
-	down, window := f.wentDown(d), f.Kernel.Window(f.Now, d)
+	down, window, clients := f.wentDown(d), f.Kernel.Window(f.Now, d), f.KernelClients()
 	for i := range all.lines {
 		line := &all.lines[i]
 		n, seconds := window.Of(line.series)
@@ -242,6 +238,9 @@ func (f *Facts) findLosses(d time.Duration) *Losses {
 	for i := range list {
 		if list[i].Total > 0 {
 			list[i].OSD = all.osds[i]
+			if !all.opened[i] {
+				list[i].attempts = list[i].failedAttempts(clients)
+			}
 			l.OSDs = append(l.OSDs, &list[i])
 		}
 	}

@@ -139,10 +139,7 @@ func (l *stormLimits) stalled(f *facts.Facts) []*facts.Stall {
 
 // loops returns the OSDs whose working sessions are lost in a loop.
 func (l *stormLimits) loops(f *facts.Facts, losses *facts.Losses, stalls []*facts.Stall) []*facts.OSDLosses {
-	clients := uint64(max(1, len(f.Clients())))
-	if f.Host.Value.CephFS {
-		clients++
-	}
+	clients := f.KernelClients()
 	full := f.FullSince(stalls[0].Since) // writes to a full cluster wait by design, and sessions are closed without a loop
 	slow := uint64(0)
 	for i := range losses.OSDs {
