@@ -22,16 +22,16 @@ var backOff = [...]struct {
 }{{10 * time.Second, 7}, {20 * time.Second, 8}, {time.Minute, 11}}
 
 const (
-	// steady is how many socket errors a client logs at most within a minute once the
-	// delay has reached 15 s.
-	steady = 5
+	// steady is how many socket errors a client logs at most in one of two minutes in a row;
+	// the delay reaches 15 s in the first.
+	steady = 6
 
 	// resent is how often a request must have been resent to prove sessions: losing the
 	// session and a new map resend it as well.
 	resent = 3
 
-	// repeated is the minimum number of socket errors of a client that are failed attempts;
-	// fewer are lost sessions.
+	// repeated is the minimum number of socket errors that are failed attempts; fewer, or
+	// one for each client, are lost sessions.
 	repeated = 3
 )
 
@@ -90,7 +90,7 @@ func (f *Facts) findOpened(l lossLines) []bool {
 func (o *OSDLosses) failedAttempts(clients uint64) uint64 {
 	errors := uint64(o.N[socket])
 	lost := o.Broken() + o.sumOf(firstEnded, lastEnded) - errors
-	if o.Unanswered() > 0 || errors >= repeated*clients && errors > lost {
+	if o.Unanswered() > 0 || errors >= max(repeated, clients+1) && errors > lost {
 		return errors
 	}
 	return 0
