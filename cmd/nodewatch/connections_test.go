@@ -151,10 +151,12 @@ func TestAClientThatDoesNotReadIsClosed(t *testing.T) {
 	x.limit.admit(deaf)
 	slow.answer(1)
 	deaf.answer(1)
-	_ = deaf.SetWriteDeadline(time.Now().Add(100 * time.Millisecond))
-	for full := make([]byte, 1<<20); ; { // until the kernel buffer is full
-		if _, err := deaf.Write(full); err != nil {
-			break
+	// The kernel's buffer is full when three writes in a row place nothing: on a busy
+	// machine one may end before it begins.
+	for text, none := make([]byte, 1<<20), 0; none < 3; none++ {
+		_ = deaf.SetWriteDeadline(time.Now().Add(100 * time.Millisecond))
+		if n, _ := deaf.Write(text); n > 0 {
+			none = -1
 		}
 	}
 	time.Sleep(2 * answerGrace)

@@ -238,7 +238,8 @@ func TestOVSThatDoesNotAnswer(t *testing.T) {
 	path := serve(t, func(_ json.RawMessage, c net.Conn) {
 		io.Copy(io.Discard, c) // until the other side gives up
 	})
-	if got, err := ReadOVS(ctx, path); !errors.Is(err, os.ErrDeadlineExceeded) {
+	// On a busy machine the deadline may pass before the connection.
+	if got, err := ReadOVS(ctx, path); !errors.Is(err, os.ErrDeadlineExceeded) && !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("got %v, %v, want %v", got, err, os.ErrDeadlineExceeded)
 	}
 }
