@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/alecthomas/kingpin/v2"
 
@@ -61,8 +60,9 @@ func (c *checker) run(ctx context.Context) int {
 func (c *checker) unknown(err error) int {
 	switch *c.output {
 	case "nagios":
-		fmt.Fprintf(c.out, "NODEWATCH UNKNOWN - %s\n", strings.NewReplacer("|", "/", "\n", " ").Replace(err.Error()))
-		return exitUnknown
+		text, code := page.NagiosUnknown(err.Error())
+		fmt.Fprint(c.out, text)
+		return code
 	case "json":
 		_ = json.NewEncoder(c.out).Encode(map[string]string{"error": err.Error()})
 		return exitUnknown

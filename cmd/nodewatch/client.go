@@ -22,6 +22,7 @@ import (
 	"github.com/alecthomas/kingpin/v2"
 
 	"github.com/nodewatch/nodewatch/internal/config"
+	"github.com/nodewatch/nodewatch/pkg/report/httpclient"
 )
 
 // maxAnswer is the maximum size of a daemon's response, in bytes.
@@ -88,7 +89,7 @@ func (s *seconds) Set(text string) error {
 func (c *client) pages(conf config.Config) ([]endpoint, error) {
 	secured := &tls.Config{MinVersion: tls.VersionTLS12}
 	if *c.ca != "" {
-		raw, err := readWebPart(*c.ca)
+		raw, err := httpclient.ReadRegular(*c.ca, maxWebFile)
 		if err != nil {
 			return nil, fmt.Errorf("--ca-file: %w", err)
 		}

@@ -21,6 +21,7 @@ import (
 	"syscall"
 
 	"github.com/nodewatch/nodewatch/internal/config"
+	"github.com/nodewatch/nodewatch/pkg/report/httpclient"
 	"github.com/nodewatch/nodewatch/pkg/statefile"
 )
 
@@ -200,7 +201,7 @@ func commandConfig(file string) (config.Config, error) {
 		return c, nil //nolint:nilerr // there is no daemon, or none that is trusted
 	}
 	if p.Config != "" {
-		read, err := readConfig(p.Config)
+		read, err := readDaemonConfig(p.Config)
 		if err == nil {
 			c = read
 		} else if !errors.Is(err, fs.ErrPermission) { // the defaults apply if the caller may not read it
@@ -211,6 +212,16 @@ func commandConfig(file string) (config.Config, error) {
 		c.State = p.State
 	}
 	return c, nil
+}
+
+// readDaemonConfig reads the configuration file that a presence file names: only a
+// regular file, because the service's user must not be able to block a command.
+func readDaemonConfig(name string) (config.Config, error) {
+	raw, err := httpclient.ReadRegular(name, config.MaxSize)
+	if err != nil {
+		return config.Config{}, err
+	}
+	return config.Read(name, bytes.NewReader(raw))
 }
 
 // ownedBy reports whether a presence file of the user id may name the directory: root

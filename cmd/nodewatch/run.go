@@ -46,6 +46,7 @@ type runner struct {
 	socket *bool
 	web    *string
 	most   *int
+	limits bool // --web.max-connections is set
 	logs   *promslog.Config
 	log    *slog.Logger
 }
@@ -59,7 +60,7 @@ func (p program) runCommand(app *kingpin.Application) (string, func(context.Cont
 	r.web = cmd.Flag("web.config.file", "File for TLS and basic authentication, in exporter-toolkit's format.").String()
 	r.most = cmd.Flag("web.max-connections",
 		fmt.Sprintf("Maximum number of open connections from other machines; this machine may open %d more. Default: 100.",
-			loopbackConnections)).Int()
+			loopbackConnections)).IsSetByUser(&r.limits).Int()
 	r.logs = logFlags(cmd)
 	return "run", r.run
 }
@@ -208,7 +209,7 @@ func (r *runner) flags(c *config.Config) error {
 	if *r.web != "" {
 		c.Web.Config = *r.web
 	}
-	if *r.most != 0 {
+	if r.limits {
 		c.Web.Connections = *r.most
 	}
 	if *r.tape != "" {

@@ -75,19 +75,33 @@ func (s *server) listeners(ctx context.Context) ([]net.Listener, error) {
 	for _, address := range s.listen {
 		l, err := listen(ctx, address)
 		switch {
+		case errors.Is(err, syscall.EADDRINUSE) && slices.ContainsFunc(list, func(l net.Listener) bool { return refers(err, l) }):
+			closeAll(list)
+			return nil, fmt.Errorf("cannot serve on %s: it is the same address as another one of web.listen", address)
 		case errors.Is(err, syscall.EADDRINUSE):
 			s.busy = append(s.busy, address)
 			s.log.Error("Cannot listen yet; retrying", "address", address, "err", err)
 		case err != nil:
-			for _, l := range list {
-				_ = l.Close()
-			}
+			closeAll(list)
 			return nil, fmt.Errorf("cannot serve on %s: %w", address, err)
 		default:
 			list = append(list, l)
 		}
 	}
 	return list, nil
+}
+
+func closeAll(list []net.Listener) {
+	for _, l := range list {
+		_ = l.Close()
+	}
+}
+
+// refers reports whether an error of listen is about the address of the listener, which
+// a name may resolve to.
+func refers(err error, l net.Listener) bool {
+	op, is := errors.AsType[*net.OpError](err)
+	return is && op.Addr != nil && op.Addr.String() == l.Addr().String()
 }
 
 func listen(ctx context.Context, address string) (net.Listener, error) {

@@ -17,6 +17,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -319,9 +320,25 @@ func TestWhatCannotBeServedEndsTheStart(t *testing.T) {
 		}
 		return name
 	}
+	pipe := func(name string) string {
+		name = filepath.Join(dir, name)
+		if err := syscall.Mkfifo(name, 0o600); err != nil { // opening it blocks
+			t.Fatal(err)
+		}
+		return name
+	}
+	certificate(t, dir)
 	address := func(a string) []string { return []string{"--web.listen-address", a} }
 	secured := func(name string) []string {
 		return []string{"--web.listen-address", "127.0.0.1:0", "--web.config.file", name}
+	}
+	spare, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	free := spare.Addr().String()
+	if err := spare.Close(); err != nil {
+		t.Fatal(err)
 	}
 	for name, c := range map[string]struct {
 		args []string
@@ -342,6 +359,27 @@ func TestWhatCannotBeServedEndsTheStart(t *testing.T) {
 		"no hash":       {secured(file("c.yml", "basic_auth_users: {oncall: storm}\n")), "hash"},
 		"no certificate": {secured(file("d.yml", "tls_server_config: {cert_file: x.pem, key_file: x.key}\n")),
 			filepath.Join(dir, "x.pem")},
+		"a pipe as certificate": {secured(file("e.yml", "tls_server_config: {cert_file: "+pipe("e.pem")+", key_file: node.key}\n")),
+			"cert_file: " + filepath.Join(dir, "e.pem") + " is not a regular file"},
+		"a pipe as key": {secured(file("f.yml", "tls_server_config: {cert_file: node.pem, key_file: "+pipe("f.key")+"}\n")),
+			"f.key is not a regular file"},
+		"a device as client CA": {secured(file("g.yml", withTLS+"  client_ca_file: /dev/zero\n  client_auth_type: RequestClientCert\n")),
+			"client_ca_file: /dev/zero is not a regular file"},
+		"merged certificate": {secured(file("h.yml", "tls_server_config: {<<: {cert_file: node.pem}, key_file: node.key}\n")),
+			"must not come from a merge key"},
+		"no connections": {append(address("127.0.0.1:0"), "--web.max-connections", "0"),
+			"--web.max-connections: 0 is not allowed: must be a whole number from 10 to 10000"},
+		"overlapping": {append(address("127.0.0.1:65001"), address(":65001")...),
+			"--web.listen-address: :65001 overlaps with 127.0.0.1:65001"},
+		"a name for the same address": {append(address(free), address("localhost"+strings.TrimPrefix(free, "127.0.0.1"))...),
+			"it is the same address as another one"},
+		"a pipe as tape": {[]string{"--config.file", file("t.yml", "{tape: {file: "+pipe("tape")+"}, web: {listen: ['127.0.0.1:0']}}")},
+			"tape is not a regular file"},
+		"a directory as tape": {[]string{"--config.file", file("u.yml", "{tape: {file: "+dir+"}, web: {listen: ['127.0.0.1:0']}}")},
+			"is not a regular file"},
+		"a pipe of a reporter": {[]string{"--config.file", file("s.yml",
+			"reporters: [{name: a, webhook: {preset: json, url: \"http://192.0.2.1\"}, tls: {ca_file: "+pipe("ca.pem")+"}}]")},
+			"reporter a: ca_file: " + filepath.Join(dir, "ca.pem") + " is not a regular file"},
 		"no socket": {[]string{"--web.systemd-socket"}, "systemd passed no socket"},
 		"no tape":   {append(address("127.0.0.1:0"), "--tape", filepath.Join(dir, "none", "tape")), "no such file or directory"},
 		"reporter's file": {[]string{"--config.file",
@@ -355,6 +393,11 @@ func TestWhatCannotBeServedEndsTheStart(t *testing.T) {
 		if text := errs.String(); code != exitFailure || out.String() != "" || strings.Count(text, "\n") != 1 ||
 			!strings.Contains(text, c.want) {
 			t.Errorf("%s: exit %d, %q, %q; want one line with %q", name, code, out.String(), text, c.want)
+		}
+		if c.args[0] == "--config.file" {
+			if code, _, text := called(t, "check-config", c.args[1]); code != exitCritical || !strings.Contains(text, c.want) {
+				t.Errorf("%s: check-config exits with %d, %q; want %q", name, code, text, c.want)
+			}
 		}
 	}
 }

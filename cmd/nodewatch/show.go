@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 
 	"github.com/alecthomas/kingpin/v2"
@@ -63,8 +62,7 @@ func refusals(c config.Config) []error {
 	}
 	add(checkWebFile(c.Web.Config))
 	if c.Tape.File != "" {
-		_, err := os.Stat(filepath.Dir(c.Tape.File))
-		if err != nil {
+		if err := checkTape(c.Tape.File); err != nil {
 			add(fmt.Errorf("tape.file: %w", err))
 		}
 	}

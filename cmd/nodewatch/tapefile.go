@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"iter"
 	"os"
 	"path/filepath"
@@ -33,6 +34,9 @@ func openTape(ctx context.Context, c config.Tape) (record func(node.Entry), fini
 	if c.File == "" {
 		return nil, func() error { return nil }, nil
 	}
+	if err := checkTape(c.File); err != nil {
+		return nil, nil, fmt.Errorf("tape: %w", err)
+	}
 	f, err := os.OpenFile(c.File, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
 	if err != nil {
 		return nil, nil, fmt.Errorf("tape: %w", err)
@@ -47,6 +51,21 @@ func openTape(ctx context.Context, c config.Tape) (record func(node.Entry), fini
 	}
 	r := watch.NewRecorder(ctx, tape.NewWriter(w), func() error { return errors.Join(w.Close(), f.Close()) })
 	return r.Record, r.Wait, nil
+}
+
+// checkTape returns why a file cannot be recorded to. The open of a pipe would block.
+func checkTape(name string) error {
+	info, err := os.Stat(name)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		_, err := os.Stat(filepath.Dir(name))
+		return err
+	case err != nil:
+		return err
+	case !info.Mode().IsRegular():
+		return fmt.Errorf("%s is not a regular file", name)
+	}
+	return nil
 }
 
 type nopCloser struct{ io.Writer }

@@ -1,12 +1,11 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -154,17 +153,16 @@ func loadWebFile(path string) (content []byte, secured bool, err error) {
 		return nil, false, wrong(err)
 	}
 	var doc yaml.Node
-	var c web.Config
 	if err := yaml.Unmarshal(raw, &doc); err != nil {
 		return nil, false, wrong(err)
 	}
 	if doc.Kind == 0 { // only comments
 		return nil, false, nil
 	}
-	if err := web.Validate(path); err != nil {
-		return nil, false, wrong(err)
-	}
-	if err := doc.Decode(&c); err != nil {
+	var c web.Config
+	strict := yaml.NewDecoder(bytes.NewReader(raw)) // for errors with the lines of the file
+	strict.KnownFields(true)
+	if err := strict.Decode(&c); err != nil {
 		return nil, false, wrong(err)
 	}
 	if err := inline(doc.Content[0], filepath.Dir(path)); err != nil {
@@ -173,26 +171,48 @@ func loadWebFile(path string) (content []byte, secured bool, err error) {
 	if content, err = yaml.Marshal(&doc); err != nil {
 		return nil, false, wrong(err)
 	}
+	if err := validate(content); err != nil {
+		return nil, false, wrong(err)
+	}
 	return content, c.TLSConfig.IsEnabled(), nil
+}
+
+// validate returns what is wrong with a content whose certificates are inlined.
+// exporter-toolkit must not open the files that a configuration names: it would wait
+// for a pipe, and read a device without end.
+func validate(content []byte) error {
+	var c web.Config
+	if err := yaml.Unmarshal(content, &c); err != nil {
+		return err
+	}
+	if t := c.TLSConfig; t.TLSCertPath+t.TLSKeyPath+t.ClientCAs != "" {
+		return errors.New("tls_server_config: cert_file, key_file and client_ca_file must not come from a merge key (<<)")
+	}
+	f, err := inMemory(content)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return web.Validate(inProc(f))
 }
 
 // inline inserts the certificates and the key that the mapping names.
 func inline(root *yaml.Node, dir string) error {
-	files := map[string]string{"cert_file": "cert", webKey: "key", "client_ca_file": "client_ca"}
 	section := valueOf(root, "tls_server_config")
 	if section == nil {
 		return nil
 	}
-	for from, to := range files {
+	for _, field := range []struct{ from, to string }{{"cert_file", "cert"}, {webKey, "key"}, {"client_ca_file", "client_ca"}} {
+		from, to := field.from, field.to
 		value := valueOf(section, from)
 		if value == nil || value.Value == "" {
 			continue
 		}
-		read := readWebPart
+		read := httpclient.ReadRegular
 		if from == webKey {
-			read = func(path string) ([]byte, error) { return webSecret(path).Content(maxWebFile) }
+			read = func(path string, most int64) ([]byte, error) { return webSecret(path).Content(most) }
 		}
-		raw, err := read(beside(dir, value.Value))
+		raw, err := read(beside(dir, value.Value), maxWebFile)
 		if err != nil {
 			return fmt.Errorf("%s: %w", from, err)
 		}
@@ -255,26 +275,6 @@ func remove(m *yaml.Node, name string) {
 			return
 		}
 	}
-}
-
-// readWebPart reads a file of bounded size. It refuses a pipe, on which it could
-// block.
-func readWebPart(path string) ([]byte, error) {
-	if info, err := os.Stat(path); err != nil {
-		return nil, err
-	} else if info.Mode()&(fs.ModeNamedPipe|fs.ModeSocket|fs.ModeDir) != 0 {
-		return nil, fmt.Errorf("%s is not a file", path)
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	raw, err := io.ReadAll(io.LimitReader(f, maxWebFile+1))
-	if err == nil && len(raw) > maxWebFile {
-		err = fmt.Errorf("%s is larger than 1 MiB", path)
-	}
-	return raw, err
 }
 
 // inMemory returns a file in memory with the content (memfd_create(2)).

@@ -78,8 +78,8 @@ func Default() Config {
 	}
 }
 
-// maxSize is the maximum size of the file, in bytes.
-const maxSize = 1 << 20
+// MaxSize is the maximum size of the file, in bytes.
+const MaxSize = 1 << 20
 
 // Errors are the mistakes in one file, at least one, in the order of the file.
 type Errors strictyaml.Errors
@@ -96,11 +96,11 @@ func (e Errors) Error() string {
 // Read reads the file's content from r; name is used in errors. Every error is of
 // type Errors and contains all mistakes, in the order of the file.
 func Read(name string, r io.Reader) (Config, error) {
-	raw, err := io.ReadAll(io.LimitReader(r, maxSize+1))
+	raw, err := io.ReadAll(io.LimitReader(r, MaxSize+1))
 	if err != nil {
 		return Config{}, Errors{{File: name, Text: err.Error()}}
 	}
-	if len(raw) > maxSize {
+	if len(raw) > MaxSize {
 		return Config{}, Errors{{File: name, Text: "is larger than 1 MiB"}}
 	}
 	c, err := decode(name, raw)

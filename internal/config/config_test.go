@@ -52,7 +52,7 @@ func TestMistakesAreOneLineWithPlaceAndRemedy(t *testing.T) {
 		"node: \"a":                                             "f.yml:",
 		"\tnode: a":                                             "f.yml:1: found character that cannot start any token",
 		"? [a]\n: b":                                            "a field's name must be a word",
-		"node: " + strings.Repeat("a", maxSize):                 "f.yml: is larger than 1 MiB",
+		"node: " + strings.Repeat("a", MaxSize):                 "f.yml: is larger than 1 MiB",
 	} {
 		_, err := Read("f.yml", strings.NewReader(text))
 		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
@@ -125,11 +125,33 @@ func TestAddressesToListenOn(t *testing.T) {
 		"127.0.0.1:+1": false, "127.0.0.300:1": false,
 		"1.2.3:1": false, "::1:10090": false, "[::1:10090": false, "[127.0.0.1]:1": false, "[::1]": false, "node 2:1": false,
 		"http://a:1": false, "a/b:1": false, "-a:1": false, "a..b:1": false,
+		"224.0.0.1:1": false, "255.255.255.255:1": false, "[ff02::1]:1": false, "[::ffff:224.0.0.1]:1": false,
 		"vsock://:1": false, "ä:1": false, "127.0.0.1:99999999999999999999": false,
 	} {
 		wrong := Web{Listen: []string{address}, Connections: 100}.Mistakes()
 		if (len(wrong) == 0) != good {
 			t.Errorf("%q: %v", address, wrong)
+		}
+	}
+}
+
+// Addresses on which the kernel cannot listen at the same time are refused: a retry of
+// the second one would never succeed.
+func TestAddressesMustNotOverlap(t *testing.T) {
+	for _, c := range []struct {
+		a, b string
+		good bool
+	}{
+		{"127.0.0.1:1", "127.0.0.2:1", true}, {"127.0.0.1:1", "[::1]:1", true}, {"0.0.0.0:1", ":2", true}, {":0", ":0", true},
+		{"localhost:1", "127.0.0.1:1", true}, // only the resolver knows: refused at the start
+		{"127.0.0.1:1", "0.0.0.0:1", false}, {":1", "[2001:db8::7]:1", false}, {"[::]:1", "a:1", false}, {"[]:1", "0.0.0.0:1", false},
+		{"127.0.0.1:1", "127.0.0.1:01", false}, {"[::1]:1", "[0:0::1]:1", false}, {"[::ffff:127.0.0.1]:1", "127.0.0.1:1", false},
+		{"A.example.net.:1", "a.example.net:1", false},
+	} {
+		for _, list := range [][]string{{c.a, c.b}, {c.b, c.a}} {
+			if wrong := (Web{Listen: list, Connections: 100}).Mistakes(); (len(wrong) == 0) != c.good {
+				t.Errorf("%q: %v", list, wrong)
+			}
 		}
 	}
 }

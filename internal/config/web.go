@@ -30,8 +30,12 @@ func (w Web) Mistakes() []*report.FieldError {
 		field := fmt.Sprintf("listen[%d]", i)
 		if mistake := wrongAddress(address); mistake != "" {
 			wrong(field, "%q is not allowed: %s", address, mistake)
-		} else if slices.Contains(w.Listen[:i], address) && !strings.HasSuffix(address, ":0") {
-			wrong(field, "%s is listed twice", address)
+		} else if j := slices.IndexFunc(w.Listen[:i], func(other string) bool { return overlap(other, address) }); j >= 0 {
+			if w.Listen[j] == address {
+				wrong(field, "%s is listed twice", address)
+			} else {
+				wrong(field, "%s overlaps with %s: both cannot be served", address, w.Listen[j])
+			}
 		}
 	}
 	if w.Connections < minConnections || w.Connections > maxConnections {
@@ -46,6 +50,35 @@ const (
 	maxConnections = 10000
 )
 
+// overlap reports whether the kernel refuses to listen on both addresses: they have the
+// same port, and the same host or one that means all addresses of the machine. Names
+// are compared, not resolved.
+func overlap(a, b string) bool {
+	hostA, portA := hostPort(a)
+	hostB, portB := hostPort(b)
+	return portA == portB && portA != 0 && (hostA == hostB || hostA == "" || hostB == "")
+}
+
+// hostPort splits a listen address. Different spellings of a host are the same; empty
+// means all addresses of the machine.
+func hostPort(address string) (host string, port uint64) {
+	i := strings.LastIndexByte(address, ':')
+	if i < 0 {
+		return address, 0
+	}
+	port, err := strconv.ParseUint(address[i+1:], 10, 16)
+	if err != nil {
+		return address, 0
+	}
+	host = strings.ToLower(strings.TrimSuffix(strings.Trim(address[:i], "[]"), "."))
+	if ip, err := netip.ParseAddr(host); err == nil && ip.IsUnspecified() {
+		return "", port
+	} else if err == nil {
+		return ip.Unmap().String(), port
+	}
+	return host, port
+}
+
 // wrongAddress returns why a listen address, a host and a port, is invalid; empty if
 // it is valid. The host may be an IP address, a name or empty.
 func wrongAddress(address string) string {
@@ -59,22 +92,33 @@ func wrongAddress(address string) string {
 	}
 	if inner, bracket := strings.CutPrefix(host, "["); bracket {
 		inner, closed := strings.CutSuffix(inner, "]")
-		if ip, err := netip.ParseAddr(inner); !closed || inner != "" && (err != nil || !ip.Is6()) {
+		ip, err := netip.ParseAddr(inner)
+		if !closed || inner != "" && (err != nil || !ip.Is6()) {
 			return "between [ and ] must be an IPv6 address"
 		}
-		return ""
+		return unreachable(ip)
 	}
 	if strings.Contains(host, ":") {
 		return "an IPv6 address must be in brackets, as in [2001:db8::7]:10090"
 	}
 	if numeric := strings.Trim(host, "0123456789.") == "" && host != ""; numeric {
-		if ip, err := netip.ParseAddr(host); err != nil || !ip.Is4() {
+		ip, err := netip.ParseAddr(host)
+		if err != nil || !ip.Is4() {
 			return "the host is not an IP address"
 		}
-		return ""
+		return unreachable(ip)
 	}
 	if !isHostName(host) {
 		return "the host must be an IP address, a name or empty"
+	}
+	return ""
+}
+
+// unreachable returns why no client can connect to an address on which the kernel
+// nevertheless allows to listen; empty if clients can.
+func unreachable(ip netip.Addr) string {
+	if ip = ip.Unmap(); ip.IsMulticast() || ip == netip.AddrFrom4([4]byte{255, 255, 255, 255}) {
+		return "nothing can connect to a multicast or broadcast address"
 	}
 	return ""
 }

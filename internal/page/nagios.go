@@ -38,6 +38,17 @@ func Nagios(r report.Report, oneShot bool) (output string, code int) {
 	return first + details(r, maxPlugin-len(first)), v.Code
 }
 
+// NagiosUnknown returns the output of a monitoring plugin that has no report, for the
+// reason given, and its exit code. The reason may contain texts of a server.
+func NagiosUnknown(reason string) (output string, code int) {
+	const status = "NODEWATCH UNKNOWN - "
+	text := sanitizeNagios(reason)
+	if most := maxPlugin - len(status) - len("…\n"); len(text) > most {
+		text = strings.ToValidUTF8(text[:most], "") + "…"
+	}
+	return status + text + "\n", exitUnknown
+}
+
 // A detail is one line of a plugin's long output.
 type detail struct {
 	text string

@@ -182,6 +182,19 @@ func TestNagiosWithoutADaemon(t *testing.T) {
 	}
 }
 
+// An error may contain what a server has sent: it stays one printable line of bounded
+// size without perfdata.
+func TestNagiosUnknownIsOneSafeLine(t *testing.T) {
+	for _, reason := range []string{"500 \x1b[31mred\a | ok=1\n`id`\u009b", strings.Repeat("ä\x1b", 20000), "\xff|"} {
+		out, code := NagiosUnknown(reason)
+		line, rest, _ := strings.Cut(out, "\n")
+		if code != exitUnknown || rest != "" || line != Printable(line) || strings.ContainsAny(line, "|`") || len(out) > 8192 ||
+			!strings.HasPrefix(line, "NODEWATCH UNKNOWN - ") {
+			t.Errorf("exit %d, %d bytes: %.80q", code, len(out), out)
+		}
+	}
+}
+
 var pluginLine = regexp.MustCompile(`^NODEWATCH (OK|WARNING|CRITICAL|UNKNOWN) - [^|]+ \| ([a-z_]+=\d+;\d*;\d*;\d* ?)+$`)
 
 func TestNagiosLineHasItsForm(t *testing.T) {

@@ -15,7 +15,6 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
-	"os"
 	"time"
 
 	"github.com/nodewatch/nodewatch/pkg/report"
@@ -94,10 +93,13 @@ func New(o Options) (*Client, error) {
 	return &Client{http: &http.Client{Transport: t, CheckRedirect: stay}, agent: o.Agent}, nil
 }
 
+// maxCertificates is the maximum size of a file with certificates, in bytes.
+const maxCertificates = 1 << 20
+
 func (o Options) tls() (*tls.Config, error) {
 	c := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: o.Name}
 	if o.CA != "" {
-		pem, err := os.ReadFile(o.CA)
+		pem, err := ReadRegular(o.CA, maxCertificates)
 		if err != nil {
 			return nil, fmt.Errorf("ca_file: %w", err)
 		}
@@ -110,7 +112,7 @@ func (o Options) tls() (*tls.Config, error) {
 		return c, nil
 	}
 	load := func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
-		certificate, err := os.ReadFile(o.Cert)
+		certificate, err := ReadRegular(o.Cert, maxCertificates)
 		if err != nil {
 			return nil, err
 		}

@@ -108,6 +108,29 @@ func refuse(path string, info os.FileInfo) error {
 	return nil
 }
 
+// ReadRegular returns the content of a regular file that a configuration names and
+// that contains no secret, such as a certificate. A pipe, on which a read could block,
+// a device, and a file of more than most bytes are errors.
+func ReadRegular(path string, most int64) ([]byte, error) {
+	file, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = file.Close() }()
+	info, err := file.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s is not a regular file", path)
+	}
+	raw, err := io.ReadAll(io.LimitReader(file, most+1))
+	if err == nil && int64(len(raw)) > most {
+		err = fmt.Errorf("%s is larger than %d KiB", path, most>>10)
+	}
+	return raw, err
+}
+
 // path returns the path of the secret.
 func (f SecretFile) path() (string, error) {
 	path := string(f)
