@@ -79,7 +79,7 @@ func (s *seconds) Set(text string) error {
 	}
 	d, err := duration(text)
 	if err != nil || d <= 0 || d > time.Hour {
-		return fmt.Errorf("%q is not allowed: must be from 1 to 3600 seconds, or a duration such as 1m", text)
+		return fmt.Errorf("%q is not allowed: must be more than 0 and at most 3600 seconds, or a duration such as 250ms", text)
 	}
 	*s = seconds(d)
 	return nil
