@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -208,6 +209,31 @@ func TestWhoeverLeavesAnAddressMustBeTrusted(t *testing.T) {
 		if p, _, err := readPresence(dir); err == nil || len(p.Addresses) > 0 {
 			t.Errorf("%s is believed: %+v", what, p)
 		}
+	}
+}
+
+// The service's user must not block a command of root by naming a pipe as the daemon's
+// configuration.
+func TestAPipeIsNoConfigurationOfADaemon(t *testing.T) {
+	dir := t.TempDir()
+	t.Setenv("RUNTIME_DIRECTORY", dir)
+	pipe := filepath.Join(dir, "pipe")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	put(t, filepath.Join(dir, presenceName), `{"pid": 1, "config_file": "`+pipe+`"}`)
+	read := make(chan error, 1)
+	go func() {
+		_, err := commandConfig("")
+		read <- err
+	}()
+	select {
+	case err := <-read:
+		if err == nil || !strings.Contains(err.Error(), "is not a regular file") {
+			t.Errorf("got %v", err)
+		}
+	case <-time.After(patience):
+		t.Fatal("it waits for a writer of the pipe")
 	}
 }
 

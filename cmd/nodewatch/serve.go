@@ -37,7 +37,32 @@ type server struct {
 	waiting func(trouble string) // called with the reason why an address is not served yet; empty: all are served
 
 	mu   sync.Mutex
-	busy []string // addresses that another process uses
+	busy []busyAddress
+}
+
+// A busyAddress is an address on which nodewatch cannot listen yet.
+type busyAddress struct {
+	address string
+	why     string // the latest reason
+}
+
+// inUse is why an address is busy at the start: another process uses it.
+const inUse = "address in use"
+
+// whyBusy returns the reason without what changes between attempts, such as the port of
+// a DNS query.
+func whyBusy(err error) string {
+	if _, is := errors.AsType[*net.DNSError](err); is {
+		return "its name is not resolved"
+	}
+	switch errno, is := errors.AsType[syscall.Errno](err); {
+	case !is:
+		return err.Error()
+	case errno == syscall.EADDRINUSE:
+		return inUse
+	default:
+		return errno.Error()
+	}
 }
 
 // start serves handler until ctx ends. It returns an error if that is impossible. A
@@ -53,8 +78,8 @@ func (s *server) start(ctx context.Context, handler http.Handler) error {
 	for _, l := range listeners {
 		go s.serve(ctx, l, handler)
 	}
-	for _, address := range slices.Clone(s.busy) {
-		go s.retry(ctx, address, handler)
+	for _, b := range slices.Clone(s.busy) {
+		go s.retry(ctx, b, handler)
 	}
 	return nil
 }
@@ -79,7 +104,7 @@ func (s *server) listeners(ctx context.Context) ([]net.Listener, error) {
 			closeAll(list)
 			return nil, fmt.Errorf("cannot serve on %s: it is the same address as another one of web.listen", address)
 		case errors.Is(err, syscall.EADDRINUSE):
-			s.busy = append(s.busy, address)
+			s.busy = append(s.busy, busyAddress{address, inUse})
 			s.log.Error("Cannot listen yet; retrying", "address", address, "err", err)
 		case err != nil:
 			closeAll(list)
@@ -134,26 +159,39 @@ func deferAccept(l net.Listener) {
 	}
 }
 
-// retry listens on the address as soon as possible, and serves.
-func (s *server) retry(ctx context.Context, address string, handler http.Handler) {
+// retry listens on the address as soon as possible, and serves. It reports each error
+// that differs from the one before.
+func (s *server) retry(ctx context.Context, b busyAddress, handler http.Handler) {
 	for {
 		select {
 		case <-time.After(listenAgain):
 		case <-ctx.Done():
 			return
 		}
-		l, err := listen(ctx, address)
-		if err != nil {
-			continue // said before
+		l, err := listen(ctx, b.address)
+		if err == nil {
+			s.replace(b)
+			s.serve(ctx, l, handler)
+			return
 		}
-		s.mu.Lock()
-		s.busy = slices.DeleteFunc(s.busy, func(a string) bool { return a == address })
-		trouble := s.trouble()
-		s.mu.Unlock()
-		s.waiting(trouble)
-		s.serve(ctx, l, handler)
-		return
+		if now := (busyAddress{b.address, whyBusy(err)}); now != b && ctx.Err() == nil {
+			s.log.Error("Cannot listen yet; retrying", "address", b.address, "err", err)
+			s.replace(b, now)
+			b = now
+		}
 	}
+}
+
+// replace replaces an address that is busy, or removes it, and reports why not every
+// address is served.
+func (s *server) replace(b busyAddress, by ...busyAddress) {
+	s.mu.Lock()
+	if i := slices.Index(s.busy, b); i >= 0 {
+		s.busy = slices.Replace(s.busy, i, i+1, by...)
+	}
+	trouble := s.trouble()
+	s.mu.Unlock()
+	s.waiting(trouble)
 }
 
 // trouble returns why not every address is served.
@@ -161,7 +199,7 @@ func (s *server) trouble() string {
 	if len(s.busy) == 0 {
 		return ""
 	}
-	return fmt.Sprintf("cannot listen on %s (address in use), retrying", s.busy[0])
+	return fmt.Sprintf("cannot listen on %s (%s), retrying", s.busy[0].address, s.busy[0].why)
 }
 
 // serve serves on the listener until ctx ends. Each listener has a separate

@@ -402,6 +402,32 @@ func TestWhatCannotBeServedEndsTheStart(t *testing.T) {
 	}
 }
 
+// An address that was busy and then fails for another reason is reported with that reason,
+// once.
+func TestABusyAddressThatIsGoneIsReported(t *testing.T) {
+	const gone = "192.0.2.1:10090" // no address of this machine
+	var logged lockedBuffer
+	reported := make(chan string, 10)
+	b := busyAddress{gone, inUse}
+	s := &server{log: slog.New(slog.NewTextHandler(&logged, nil)), waiting: func(trouble string) { reported <- trouble }, busy: []busyAddress{b}}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() { defer close(ended); s.retry(ctx, b, nil) }()
+	select {
+	case trouble := <-reported:
+		if !strings.Contains(trouble, gone) || !strings.Contains(trouble, "cannot assign requested address") {
+			t.Errorf("got %q", trouble)
+		}
+	case <-time.After(patience):
+		t.Error("the new reason is not reported")
+	}
+	cancel()
+	<-ended
+	if n := strings.Count(logged.String(), "Cannot listen yet"); n != 1 || len(reported) > 0 {
+		t.Errorf("%d lines: %s", n, logged.String())
+	}
+}
+
 // A busy port is retried: meanwhile the loop runs and STATUS reports the problem;
 // once the port is free the page is served and its address printed.
 func TestABusyPortIsWaitedFor(t *testing.T) {
