@@ -165,10 +165,10 @@ deps: ## install the Debian packages that the tests use (apt-get; no service is 
 # Packages with goroutines run with the race detector. The following run without it: all other packages; the tests of
 # generated documents and the stories, which make check runs with the same command, so that Go caches their result; and
 # tests of a daemon in another process, or that are impossible in a build with cgo. Tests create much garbage: less
-# frequent collection saves a third of the stories' time. Tests of daemons mostly wait, so many run at a time, in parallel with the raced ones. The
-# timeouts are for a machine that is busy with other work.
+# frequent collection saves a third of the stories' time. Tests of daemons mostly wait, so many run at a time, in parallel with the raced ones, and
+# the packages that wait longest come first. The timeouts are for a machine that is busy with other work.
 RACED   := ./cmd/nodewatch ./cmd/nodewatch-ceph ./internal/watch/... ./internal/launcher/... ./pkg/bond/... ./pkg/ceph/... ./pkg/rbd/... ./pkg/report/...
-UNRACED  = $$($(GO) list ./... | grep -vE '/(cmd/nodewatch|cmd/nodewatch-ceph|internal/watch|internal/launcher|pkg/bond|pkg/ceph|pkg/rbd|pkg/report)(/|$$)')
+UNRACED  = $$($(GO) list ./test/prometheus ./test/packaging ./... | grep -vE '/(cmd/nodewatch|cmd/nodewatch-ceph|internal/watch|internal/launcher|pkg/bond|pkg/ceph|pkg/rbd|pkg/report)(/|$$)')
 UNRACEDTESTS := ^TestDaemonWithCluster|^TestTheIncident|^TestReplay|^TestIncidentReplayed|^TestAHeldExec|^TestFlood|^TestOnlyTheProbe|^TestWhatTheLauncherKeeps|^TestOutputsThat|^TestChildrenAreBounded|^TestAForkBomb
 # The tests of the packages build a whole release twice, which takes a minute: only a change to packaging needs them
 # (make package-test).
