@@ -1,7 +1,6 @@
 package httpclient
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -46,17 +45,13 @@ func (f SecretFile) Read() (string, error) {
 // Content returns the content of the file, such as a private key. A file of more than
 // most bytes is an error, and no error contains the content.
 func (f SecretFile) Content(most int64) ([]byte, error) {
-	file, err := f.open()
+	path, err := f.path()
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = file.Close() }()
-	raw, err := io.ReadAll(io.LimitReader(file, most+1))
-	switch {
-	case err != nil:
+	raw, err := readFile(path, most, refuse)
+	if err != nil {
 		return nil, fmt.Errorf("secret: %w", err)
-	case int64(len(raw)) > most:
-		return nil, fmt.Errorf("secret %s is larger than %d KiB", f, most>>10)
 	}
 	return raw, nil
 }
@@ -74,36 +69,27 @@ func (f SecretFile) Check() error {
 	if err != nil {
 		return fmt.Errorf("secret: %w", err)
 	}
-	return refuse(path, info)
-}
-
-// open opens the file unless it must be rejected.
-func (f SecretFile) open() (*os.File, error) {
-	path, err := f.path()
-	if err != nil {
-		return nil, err
+	if err := refuse(path, info); err != nil {
+		return fmt.Errorf("secret: %w", err)
 	}
-	file, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0) // a named pipe must not block the reporter
-	if err != nil {
-		return nil, fmt.Errorf("secret: %w", err)
-	}
-	info, err := file.Stat()
-	if err == nil {
-		err = refuse(path, info)
-	}
-	if err != nil {
-		return nil, errors.Join(err, file.Close())
-	}
-	return file, nil
+	return nil
 }
 
 // refuse returns an error for a file that must not contain a secret.
 func refuse(path string, info os.FileInfo) error {
-	switch {
-	case !info.Mode().IsRegular():
-		return fmt.Errorf("secret %s is not a regular file", path)
-	case info.Mode().Perm()&0o022 != 0:
-		return fmt.Errorf("secret %s can be written by others (mode %04o): chmod go-w %s", path, info.Mode().Perm(), path)
+	if err := irregular(path, info); err != nil {
+		return err
+	}
+	if info.Mode().Perm()&0o022 != 0 {
+		return fmt.Errorf("%s can be written by others (mode %04o): chmod go-w %s", path, info.Mode().Perm(), path)
+	}
+	return nil
+}
+
+// irregular returns an error for anything but a regular file.
+func irregular(path string, info os.FileInfo) error {
+	if !info.Mode().IsRegular() {
+		return fmt.Errorf("%s is not a regular file", path)
 	}
 	return nil
 }
@@ -111,24 +97,30 @@ func refuse(path string, info os.FileInfo) error {
 // ReadRegular returns the content of a regular file that a configuration names and
 // that contains no secret, such as a certificate. A pipe, on which a read could block,
 // a device, and a file of more than most bytes are errors.
-func ReadRegular(path string, most int64) ([]byte, error) {
-	file, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
+func ReadRegular(path string, most int64) ([]byte, error) { return readFile(path, most, irregular) }
+
+// readFile returns the content of a file that is not refused, of at most most bytes.
+func readFile(path string, most int64, refuse func(string, os.FileInfo) error) ([]byte, error) {
+	file, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0) // the open of a named pipe must not block
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = file.Close() }()
 	info, err := file.Stat()
+	if err == nil {
+		err = refuse(path, info)
+	}
 	if err != nil {
 		return nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s is not a regular file", path)
 	}
 	raw, err := io.ReadAll(io.LimitReader(file, most+1))
 	if err == nil && int64(len(raw)) > most {
 		err = fmt.Errorf("%s is larger than %d KiB", path, most>>10)
 	}
-	return raw, err
+	if err != nil {
+		return nil, err
+	}
+	return raw, nil
 }
 
 // path returns the path of the secret.
